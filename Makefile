@@ -1,0 +1,46 @@
+# The commands of this project. Each works from a fresh clone and needs Python 3.10 or newer, nothing else.
+#
+#   make demo    see it work: a hot folder, an embedded S3, the daemon, synctl, and an independent check of every byte
+#   make test    the whole suite, and the unit tests on every other Python 3.10 to 3.13 that is found
+#   make check   ruff, mypy, arch and unit tests, in seconds
+#   make soak    two daemons on one prefix for SOAK_SECONDS (an hour)
+#
+# PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
+
+PYTHON ?= python3
+VENV ?= .venv
+SOAK_SECONDS ?= 3600
+RUN = $(VENV)/bin/python
+
+.PHONY: help demo test test-pythons check soak format venv clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+venv:
+	@packaging/venv.sh "$(PYTHON)" "$(VENV)"
+
+demo: venv
+	@$(RUN) packaging/demo.py
+
+test: venv test-pythons
+	$(RUN) -m pytest
+
+test-pythons: venv
+	@packaging/other-pythons.sh "$(RUN)"
+
+check: venv
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest tests/arch tests/unit
+
+soak: venv
+	SOAK_SECONDS=$(SOAK_SECONDS) $(RUN) -m pytest --timeout=0 tests/soak
+
+format: venv
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean:
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .hypothesis build dist
