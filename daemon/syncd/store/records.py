@@ -1,0 +1,126 @@
+"""Records as rows, and the questions asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncd.core.model import Digest, ETag, HashType, LocalStat, LocalState, Origin, ProofKind, Record, RemoteState
+from syncd.core.paths import RelPath, order
+from syncd.store.columns import wide
+from syncd.store.connection import Readers, Row
+
+PAGE = 1000
+END = b"\xff"  # no UTF-8 begins with it: every path sorts before
+
+COLUMNS = (
+    "path, seq, local, remote, size, digest_type, digest, stat_size, stat_mtime_ns, stat_ctime_ns, stat_inode, "
+    "looked_ns, etag, version_id, checksum, proof, origin, seen, seen_as, restored, kept"
+)
+SELECT_RECORD = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND path = ?"
+SELECT_PAGE = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND path > ? AND path < ? ORDER BY path LIMIT {PAGE}"
+SELECT_INODE = (
+    f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND stat_inode = ? AND stat_size = ? AND stat_mtime_ns = ? "
+    "ORDER BY seq DESC LIMIT 1"
+)
+COUNT_RECORDS = "SELECT count(*) FROM record WHERE set_id = ?"
+SELECT_LAST_SEQ = "SELECT last_seq FROM ledger WHERE id = 1"
+REPLACE_RECORDS = f"REPLACE INTO record (set_id, {COLUMNS})"
+
+_LOCAL = {state.value: state for state in LocalState}
+_REMOTE = {state.value: state for state in RemoteState}
+_HASH = {type.value: type for type in HashType}
+_PROOF = {kind.value: kind for kind in ProofKind}
+_ORIGIN = {origin.value: origin for origin in Origin}
+
+
+def row_of(set_id: int, record: Record, seq: int) -> Row:
+    """The row of a record under that commit number. ValueError where its digest is no hex."""
+    stat, digest = record.stat, record.digest
+    return (
+        set_id,
+        order(record.path),
+        seq,
+        record.local.value,
+        record.remote.value,
+        record.size,
+        digest and digest.type.value,
+        digest and bytes.fromhex(digest.hex),
+        stat and stat.size,
+        stat and wide(stat.mtime_ns),
+        stat and wide(stat.ctime_ns),
+        stat and wide(stat.inode),
+        record.looked_ns,
+        record.etag,
+        record.version_id,
+        record.checksum,
+        record.proof.value,
+        record.origin.value,
+        record.seen,
+        record.seen_as,
+        int(record.restored),
+        int(record.kept),
+    )
+
+
+def record_of(row: Row) -> Record:
+    """The record of a row with the columns COLUMNS."""
+    (path, seq, local, remote, size, digest_type, digest, stat_size, mtime_ns, ctime_ns, inode) = row[:11]
+    (looked_ns, etag, version_id, checksum, proof, origin, seen, seen_as, restored, kept) = row[11:]
+    return Record(
+        path=RelPath(path.decode("utf-8", "surrogateescape")),
+        local=_LOCAL[local],
+        remote=_REMOTE[remote],
+        size=size,
+        digest=None if digest is None else Digest(_HASH[digest_type], digest.hex()),
+        stat=None if stat_size is None else LocalStat(stat_size, int(mtime_ns), int(ctime_ns), int(inode)),
+        looked_ns=looked_ns,
+        etag=etag,
+        version_id=version_id,
+        checksum=checksum,
+        proof=_PROOF[proof],
+        origin=_ORIGIN[origin],
+        seen=None if seen is None else ETag(seen),
+        seen_as=seen_as,
+        restored=restored == 1,
+        kept=kept == 1,
+        seq=seq,
+    )
+
+
+class Records:
+    """The records of one set, read on the caller's thread."""
+
+    def __init__(self, readers: Readers, set_id: int) -> None:
+        self._readers = readers
+        self._set_id = set_id
+
+    def get(self, path: RelPath) -> Record | None:
+        """The record of one path."""
+        row = self._readers.row(SELECT_RECORD, (self._set_id, order(path)))
+        return None if row is None else record_of(row)
+
+    def walk(self, under: RelPath | None = None) -> Iterator[Record]:
+        """Every record in byte order, or those below a folder; pages of 1,000, each read by itself."""
+        last, end = (b"", END) if under is None else (order(under) + b"/", order(under) + b"0")  # "0" follows "/"
+        while True:
+            page = self._readers.rows(SELECT_PAGE, (self._set_id, last, end))
+            for row in page:
+                yield record_of(row)
+            if len(page) < PAGE:
+                return
+            last = page[-1][0]
+
+    def by_inode(self, inode: int, size: int, mtime_ns: int) -> Record | None:
+        """The record (of several the newest) whose local side was that file."""
+        row = self._readers.row(SELECT_INODE, (self._set_id, wide(inode), size, wide(mtime_ns)))
+        return None if row is None else record_of(row)
+
+    def count(self) -> int:
+        """How many rows the set has."""
+        row = self._readers.row(COUNT_RECORDS, (self._set_id,))
+        return 0 if row is None else int(row[0])
+
+    def seq(self) -> int:
+        """The number of the last commit that is durable."""
+        row = self._readers.row(SELECT_LAST_SEQ)
+        return 0 if row is None else int(row[0])

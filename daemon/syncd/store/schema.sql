@@ -1,0 +1,157 @@
+-- The whole schema as it is now, for reading. The database itself is made by migrations/; a test holds both equal.
+
+-- The numbering of commits: one row, the last number given out.
+CREATE TABLE ledger (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    last_seq INTEGER NOT NULL
+) STRICT;
+INSERT INTO ledger (id, last_seq) VALUES (1, 0);
+
+-- A section of the configuration, by name. What survives a change of identity hangs on it.
+CREATE TABLE pair (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- What one pair's records are about. Another identity is another set, with an id that was never used before.
+CREATE TABLE record_set (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    pair_id    INTEGER NOT NULL UNIQUE REFERENCES pair (id),
+    root_uuid  TEXT NOT NULL,
+    endpoint   TEXT NOT NULL,
+    bucket     TEXT NOT NULL,
+    prefix     TEXT NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Paths are bytes, so that the order of the table is the order of the merge. ANY: an integer, or decimal text
+-- where 63 bits are too few (inodes of some file systems, times in a far century).
+CREATE TABLE record (
+    set_id        INTEGER NOT NULL,
+    path          BLOB NOT NULL,
+    seq           INTEGER NOT NULL,
+    local         TEXT NOT NULL,
+    remote        TEXT NOT NULL,
+    size          INTEGER NOT NULL,
+    digest_type   TEXT,
+    digest        BLOB,
+    stat_size     INTEGER,
+    stat_mtime_ns ANY,
+    stat_ctime_ns ANY,
+    stat_inode    ANY,
+    looked_ns     INTEGER NOT NULL,
+    etag          TEXT,
+    version_id    TEXT,
+    checksum      TEXT,
+    proof         TEXT NOT NULL,
+    origin        TEXT NOT NULL,
+    seen          TEXT,
+    seen_as       TEXT NOT NULL,
+    restored      INTEGER NOT NULL,
+    kept          INTEGER NOT NULL,
+    PRIMARY KEY (set_id, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX record_inode ON record (set_id, stat_inode) WHERE stat_inode IS NOT NULL;
+
+-- What reading one version of a file told us. crc64nvme is eight bytes, big-endian: it has no sign.
+CREATE TABLE hash_cache (
+    pair_id   INTEGER NOT NULL,
+    inode     ANY NOT NULL,
+    size      INTEGER NOT NULL,
+    mtime_ns  ANY NOT NULL,
+    ctime_ns  ANY NOT NULL,
+    sha256    BLOB,
+    md5       BLOB,
+    crc64nvme BLOB,
+    used_at   INTEGER NOT NULL,
+    PRIMARY KEY (pair_id, inode, size, mtime_ns, ctime_ns)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hash_cache_used ON hash_cache (pair_id, used_at);
+
+CREATE TABLE history (
+    id        INTEGER PRIMARY KEY,
+    pair_id   INTEGER NOT NULL,
+    at        REAL NOT NULL,
+    path      BLOB NOT NULL,
+    operation TEXT NOT NULL,
+    rule      TEXT NOT NULL,
+    result    TEXT NOT NULL,
+    size      INTEGER NOT NULL,
+    digest    TEXT NOT NULL,
+    etag      TEXT NOT NULL,
+    error     TEXT NOT NULL,
+    cycle     TEXT NOT NULL,
+    elapsed_s REAL NOT NULL
+) STRICT;
+CREATE INDEX history_at ON history (at);
+CREATE INDEX history_path ON history (path, at);
+CREATE INDEX history_removal ON history (pair_id, at) WHERE operation IN ('delete', 'trash') AND result = 'done';
+
+-- Ids of conflicts and trash are told to people, so none is given twice.
+CREATE TABLE conflict (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    pair_id      INTEGER NOT NULL,
+    at           REAL NOT NULL,
+    path         BLOB NOT NULL,
+    rule         TEXT NOT NULL,
+    winner       TEXT NOT NULL,
+    loser_digest TEXT NOT NULL,
+    loser_at     TEXT NOT NULL,
+    resolved     TEXT NOT NULL
+) STRICT;
+CREATE INDEX conflict_open ON conflict (at) WHERE resolved = '';
+
+CREATE TABLE trash (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    pair_id INTEGER NOT NULL,
+    at      REAL NOT NULL,
+    path    BLOB NOT NULL,
+    place   TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    size    INTEGER NOT NULL,
+    digest  TEXT NOT NULL
+) STRICT;
+CREATE INDEX trash_at ON trash (at);
+
+-- What a probe saw, as a JSON object: fields that a later version adds are simply not there yet.
+CREATE TABLE capability (
+    endpoint  TEXT NOT NULL,
+    bucket    TEXT NOT NULL,
+    facts     TEXT NOT NULL,
+    probed_at REAL NOT NULL,
+    PRIMARY KEY (endpoint, bucket)
+) STRICT, WITHOUT ROWID;
+
+-- until: seconds since the epoch; NULL: until a person resumes.
+CREATE TABLE pause (
+    name  TEXT PRIMARY KEY NOT NULL,
+    until REAL
+) STRICT, WITHOUT ROWID;
+
+-- The plan that a guard halted and the one that a person accepted; fingerprints is a JSON array of text.
+CREATE TABLE plan (
+    set_id       INTEGER NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('halted', 'accepted')),
+    plan_id      TEXT NOT NULL,
+    fingerprints TEXT NOT NULL,
+    PRIMARY KEY (set_id, state)
+) STRICT, WITHOUT ROWID;
+
+-- Uploads in parts that are ours to abort. They belong to a bucket, not to a record set.
+CREATE TABLE upload (
+    pair_id   INTEGER NOT NULL,
+    endpoint  TEXT NOT NULL,
+    bucket    TEXT NOT NULL,
+    upload_id TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    begun_at  REAL NOT NULL,
+    PRIMARY KEY (pair_id, endpoint, bucket, upload_id)
+) STRICT, WITHOUT ROWID;
+
+-- Requests sent, per day of UTC (YYYY-MM-DD) and operation.
+CREATE TABLE request_count (
+    day       TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    count     INTEGER NOT NULL,
+    PRIMARY KEY (day, operation)
+) STRICT, WITHOUT ROWID;
