@@ -1,0 +1,123 @@
+"""From `[s3]` to a client of boto3, which is imported here and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from syncd import __version__
+from syncd.config.types import S3
+from syncd.errors import ConfigError, Stale, SyncdError
+from syncd.s3.signing import sign_known_payloads
+from syncd.s3.translate import Place, no_credentials
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+AUTO_CONNECTIONS = 64
+"""The most connections kept where concurrency is auto: a bound, they are opened as needed."""
+SPARE_CONNECTIONS = 8
+"""For the listings and looks beside the transfers."""
+
+FALLBACK_REGION = "us-east-1"
+"""What stores other than AWS sign with where nothing is said."""
+
+
+def connect(settings: S3) -> S3Client:
+    """A client for that endpoint. Sends nothing, though credentials may be fetched (instance metadata, SSO).
+
+    ConfigError: an unknown profile, no region, an endpoint or addressing that cannot be. RemoteError: no credentials.
+    """
+    _check_endpoint(settings.endpoint_url)
+    place = Place(settings.endpoint_url or "AWS")
+    with place.translated(), _configuration_errors(settings):
+        session = _session(settings)
+        region = settings.region or session.region_name or (FALLBACK_REGION if settings.endpoint_url else "")
+        if not region:
+            raise ConfigError(["s3.region: no region"], hint="set region in [s3] or AWS_REGION")
+        if session.get_credentials() is None:
+            raise no_credentials(place)
+        client: S3Client = session.client(
+            "s3", endpoint_url=settings.endpoint_url or None, region_name=region, config=_options(settings)
+        )
+    sign_known_payloads(client)
+    client.meta.events.register_first("needs-retry.s3", _give_up_on_our_own_errors, unique_id="syncd-own-errors")
+    return client
+
+
+def is_aws(endpoint_url: str) -> bool:
+    """Whether that endpoint (empty: the default one) is AWS itself."""
+    host = urlsplit(endpoint_url).hostname or ""
+    return not endpoint_url or host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+def _session(settings: S3) -> boto3.session.Session:
+    import boto3.session
+
+    return boto3.session.Session(profile_name=settings.profile or None)
+
+
+def _options(settings: S3) -> Any:
+    from botocore.config import Config
+
+    options: dict[str, Any] = {
+        "s3": {"addressing_style": settings.addressing},
+        "retries": {"mode": "standard", "total_max_attempts": settings.retries + 1},
+        "max_pool_connections": (settings.concurrency or AUTO_CONNECTIONS) + SPARE_CONNECTIONS,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "read_timeout": READ_TIMEOUT_S,
+        "tcp_keepalive": True,
+        "user_agent_extra": f"syncd/{__version__}",
+    }
+    if settings.checksum == "none" or not is_aws(settings.endpoint_url):
+        options["request_checksum_calculation"] = "when_required"
+    if not is_aws(settings.endpoint_url):
+        options["response_checksum_validation"] = "when_required"
+    return Config(**options)
+
+
+def _check_endpoint(url: str) -> None:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        usable = False
+    if not usable:
+        raise ConfigError(
+            [f"s3.endpoint_url: {url!r} is no URL of an endpoint"],
+            hint='write it as "https://host" or "http://host:port"',
+        )
+
+
+@contextmanager
+def _configuration_errors(settings: S3) -> Iterator[None]:
+    """What only the configuration can mend."""
+    from botocore import exceptions as boto
+
+    try:
+        yield
+    except boto.ProfileNotFound as error:
+        named = settings.profile or "named by AWS_PROFILE"
+        raise ConfigError(
+            [f"s3.profile: the profile {named} is not in the AWS configuration"],
+            hint="check profile in [s3], AWS_PROFILE, ~/.aws/config and ~/.aws/credentials of the daemon's user",
+        ) from error
+    except boto.NoRegionError as error:
+        raise ConfigError(["s3.region: no region"], hint="set region in [s3] or AWS_REGION") from error
+    except (boto.InvalidRegionError, boto.InvalidS3AddressingStyleError, boto.ConfigParseError) as error:
+        raise ConfigError([f"s3: {error}"]) from error
+    except ValueError as error:  # botocore's own look at the URL
+        raise ConfigError([f"s3.endpoint_url: {error}"]) from error
+
+
+def _give_up_on_our_own_errors(*, caught_exception: Any, **_: object) -> Any:
+    """No retry where reading the local file failed: it would fail again, after a wait."""
+    inner = getattr(caught_exception, "kwargs", {}).get("error")
+    return False if isinstance(inner, (Stale, SyncdError)) else None

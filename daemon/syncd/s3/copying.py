@@ -1,0 +1,93 @@
+"""A server-side copy of an object over 5 GiB: in parts, with everything that S3 does not carry by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from syncd.core.model import ETag
+from syncd.errors import RemoteError, Stale
+from syncd.ports import Part, PutAnswer
+from syncd.s3.facts import any_checksum, parse_etag
+from syncd.s3.parameters import quoted
+from syncd.s3.translate import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LIMIT = 5 * 1024**3
+"""The largest source of one CopyObject."""
+PART = 512 * 1024**2
+MAX_PARTS = 10_000
+
+CARRIED = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Metadata")
+"""What HEAD shows and Create takes: a copy in parts begins with none of it."""
+
+
+def ranges(size: int) -> list[tuple[int, int]]:
+    """(start, length) of each part of a source of that size."""
+    step = max(PART, -(-size // MAX_PARTS))
+    return [(start, min(step, size - start)) for start in range(0, size, step)]
+
+
+def carried(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of Create that make the copy's headers the source's, from a HEAD of the source."""
+    return {name: source[name] for name in CARRIED if source.get(name)}
+
+
+def tags_of(client: S3Client, bucket: str, key: str) -> str:
+    """The source's tags as the Tagging header takes them; "" where it has none or they may not be read."""
+    from urllib.parse import urlencode
+
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = client.get_object_tagging(Bucket=bucket, Key=key)
+    except ClientError:  # a store without tags, or a policy without GetObjectTagging: the bytes matter more
+        return ""
+    return urlencode([(tag["Key"], tag["Value"]) for tag in answer["TagSet"]])
+
+
+def copy_parts(
+    client: S3Client, source: tuple[str, str], etag: ETag, size: int, target: Place, upload_id: str
+) -> list[Part]:
+    """Copy every range of exactly that source into the upload. Stale where the source changed meanwhile."""
+    return [
+        _copy_part(client, source, etag, target, upload_id, number, start, length)
+        for number, (start, length) in enumerate(ranges(size), start=1)
+    ]
+
+
+def _copy_part(
+    client: S3Client,
+    source: tuple[str, str],
+    etag: ETag,
+    target: Place,
+    upload_id: str,
+    number: int,
+    start: int,
+    length: int,
+) -> Part:
+    with target.translated(pinned=True):
+        answer = client.upload_part_copy(
+            Bucket=target.bucket,
+            Key=target.key,
+            UploadId=upload_id,
+            PartNumber=number,
+            CopySource={"Bucket": source[0], "Key": source[1]},
+            CopySourceIfMatch=quoted(etag),
+            CopySourceRange=f"bytes={start}-{start + length - 1}",
+        )
+    result = answer["CopyPartResult"]
+    return Part(number, parse_etag(result.get("ETag")), any_checksum(result))
+
+
+def or_abort(step: Callable[[], PutAnswer], abort: Callable[[], None]) -> PutAnswer:
+    """What `step` returns; where it fails, the upload is dropped first (an abandoned one is billed)."""
+    try:
+        return step()
+    except BaseException:
+        with suppress(RemoteError, Stale):  # what failed first is what is told
+            abort()
+        raise
