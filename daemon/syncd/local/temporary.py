@@ -1,0 +1,91 @@
+"""A file being written under `.syncd/tmp`: whole, durable and dated before anybody sees it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from syncd.core.model import LocalStat
+from syncd.errors import ItemError
+from syncd.local.spot import Spot, local_stat
+from syncd.local.translate import translated
+from syncd.local.unlink import unlink
+from syncd.ports import OwnTemporary
+
+FOLDER = "tmp"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class PartialFile:
+    """One temporary file, named at random. `folder` is a descriptor of `.syncd/tmp` that it does not own."""
+
+    def __init__(self, folder: int, *, suffix: str = "") -> None:
+        self.name = secrets.token_hex(16) + suffix
+        self._folder = folder
+        self._held = -1  # O_PATH: knows the file after it is closed, and is no open file to a lease
+        self._fd = os.open(self.name, _NEW, 0o644, dir_fd=folder)
+        try:
+            self._held = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, piece: bytes) -> None:
+        """Append. ItemError on a full disk."""
+        view = memoryview(piece)
+        with translated(self.name):
+            while view:
+                view = view[os.write(self._fd, view) :]
+
+    def finish(self, *, mtime_ns: int | None) -> None:
+        """fsync, set the mtime (nanoseconds since the epoch), close. ItemError on a full disk."""
+        with translated(self.name):
+            if mtime_ns is not None:
+                self._date(mtime_ns)
+            os.fsync(self._fd)
+            done, self._fd = self._fd, -1
+            os.close(done)
+
+    def _date(self, mtime_ns: int) -> None:
+        try:
+            os.utime(self._fd, ns=(mtime_ns, mtime_ns))
+        except (OverflowError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            raise ItemError(self.name, "a modification time that no file can have", hint="see `explain`") from error
+
+    @property
+    def finished(self) -> bool:
+        """Whether finish() has returned."""
+        return self._fd < 0
+
+    @property
+    def spot(self) -> Spot:
+        """Where it lies, unless it was placed."""
+        return Spot(self._folder, self.name)
+
+    def stat(self) -> LocalStat:
+        """The stat of the file that we wrote, wherever it is by now."""
+        return local_stat(os.fstat(self._held))
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        for fd in (self._fd, self._held):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._held = -1
+
+
+@contextmanager
+def partial_file(folder: int, *, suffix: str = "") -> Iterator[PartialFile]:
+    """A PartialFile that is unlinked at the end, unless it was placed."""
+    partial = PartialFile(folder, suffix=suffix)
+    try:
+        yield partial
+    finally:
+        partial.close()
+        with suppress(FileNotFoundError):
+            unlink(partial.spot, OwnTemporary(partial.name))
