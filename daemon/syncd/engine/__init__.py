@@ -1,0 +1,1 @@
+"""The one way of the data: observe, decide, execute, record. Sees ports only."""

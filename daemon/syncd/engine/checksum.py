@@ -1,0 +1,31 @@
+"""How checksums are written beside an object."""
+
+from __future__ import annotations
+
+import base64
+
+from syncd.ports import Checksums, Hashes
+
+
+def crc64nvme_text(value: int) -> str:
+    """`CRC64NVME:base64` of the eight bytes, big-endian, as S3 shows it."""
+    return "CRC64NVME:" + base64.b64encode(value.to_bytes(8, "big")).decode()
+
+
+def checksums(hashes: Hashes) -> Checksums:
+    """What we know of a body before it is sent."""
+    return Checksums(md5=hashes.md5, sha256=hashes.sha256, crc64nvme=hashes.crc64nvme)
+
+
+def disagrees(answer: str | None, hashes: Hashes) -> bool:
+    """Whether the checksum of the store's answer is another than ours. One that we cannot compare does not."""
+    if answer is None or "-" in answer.rpartition(":")[2]:
+        return False
+    algorithm, _, value = answer.partition(":")
+    match algorithm:
+        case "CRC64NVME" if hashes.crc64nvme is not None:
+            return answer != crc64nvme_text(hashes.crc64nvme)
+        case "SHA256" if hashes.sha256 is not None:
+            return value != base64.b64encode(hashes.sha256).decode()
+        case _:
+            return False

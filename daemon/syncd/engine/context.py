@@ -1,0 +1,85 @@
+"""All that the engine needs to work on one pair, wired once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from syncd.config.types import Pair
+from syncd.core.model import LocalStat
+from syncd.core.paths import RelPath
+from syncd.core.reconcile import Policy
+from syncd.engine.claims import Claims
+from syncd.ports import (
+    Capabilities,
+    Clock,
+    Digester,
+    Events,
+    LocalTree,
+    ObjectStore,
+    RecordStore,
+    RemoteExpect,
+    StopToken,
+    Transfers,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Who writes: the name a person knows, and the id that outlives the state folder (machine-id and root UUID)."""
+
+    name: str
+    id: str
+    software: str  # "syncd/VERSION"
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """What the probe found out. Assumes nothing until then; a broken precondition switches a capability off.
+
+    `doubted`: (key, precondition) of refusals that a look could not explain: a lost race, or a broken endpoint.
+    """
+
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    doubted: set[tuple[str, RemoteExpect]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One pair's world. `ready` says whether a changed local file may be read now (see local/stability)."""
+
+    pair: Pair
+    wants: Callable[[str], bool]
+    tree: LocalTree
+    objects: ObjectStore
+    records: RecordStore
+    endpoint: Endpoint
+    host: Host
+    clock: Clock
+    events: Events
+    transfers: Transfers
+    stop: StopToken
+    digester: Callable[[frozenset[str]], Digester]
+    ready: Callable[[RelPath, LocalStat], bool]
+    claims: Claims = field(default_factory=Claims)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the endpoint is known to honour by now."""
+        return self.endpoint.capabilities
+
+    @property
+    def policy(self) -> Policy:
+        """What the configuration and the endpoint ask of the decision."""
+        capabilities = self.capabilities
+        return Policy(
+            mode=self.pair.mode,
+            deletes=self.pair.deletes,
+            conflict=self.pair.conflict,
+            cleanup=self.pair.cleanup,
+            can_delete=capabilities.delete_if_match or capabilities.versioned,
+        )
+
+    def key(self, path: str) -> str:
+        """The whole key of a path."""
+        return self.pair.prefix + path

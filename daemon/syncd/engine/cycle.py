@@ -1,0 +1,334 @@
+"""One full pass: see both sides, decide every path, let new content go at once, guard the rest, make it durable."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
+
+from syncd import events
+from syncd.core.classify import Sides, settled
+from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState
+from syncd.core.paths import RelPath
+from syncd.core.rules import REFRESH, Do, Rule
+from syncd.engine.backlog import Backlog
+from syncd.engine.context import Context
+from syncd.engine.guarding import Verdict, judge, settle_plans
+from syncd.engine.inflight import Inflight
+from syncd.engine.merge import merge
+from syncd.engine.observe import sides_of
+from syncd.engine.obstacle import obstacle
+from syncd.engine.outcome import Outcome, Result
+from syncd.engine.pool import Pool
+from syncd.engine.report import CycleReport
+from syncd.engine.sight import Seer, Sight
+from syncd.engine.step import Step
+from syncd.engine.tally import Tally
+from syncd.engine.work import Worksite
+from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
+
+LOST = {RemoteKind.UNAVAILABLE, RemoteKind.EXPIRED, RemoteKind.DENIED, RemoteKind.MISSING}
+"""Failures that are the endpoint's, not the item's."""
+
+STRIKES = 8
+
+LOOKED_AT = Rule(id="look", do=Do.NOTHING, why="looking at it failed or had to wait")
+
+
+class Cycle:
+    """A full pass over one pair, or over one folder of it. Use once.
+
+    `dry`: decide everything, change nothing. `held`: a guard halted the pair, so only what needs no guard runs.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        pool: Pool,
+        backlog: Backlog,
+        *,
+        once: Callable[[str, str], bool],
+        under: RelPath | None = None,
+        dry: bool = False,
+        held: bool = False,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self.tally = Tally()
+        self.steps: list[Step] = []  # of a dry pass: every step; else those staged for the guard
+        self._context = context
+        self._pool = pool
+        self._backlog = backlog
+        self._site = Worksite(context, pool, backlog, dry=dry)
+        self._sight = Sight()
+        self._once = once
+        self._under = under
+        self._dry = dry
+        self._held = held
+        self._moved = moved
+        self._inflight = Inflight()
+        self._lock = threading.Lock()
+        self._fatal: BaseException | None = None
+        self._strikes = 0
+
+    def run(self) -> CycleReport:
+        """Do the pass. Raises RemoteError or PairHalted where a side was not seen whole; nothing is removed then."""
+        started, began = self._context.clock.now(), self._context.clock.monotonic()
+        newest = self._context.records.seq()
+        whole = self._under is None and not self._dry
+        number = self._backlog.begin() if whole else 0
+        self._context.tree.check_root()
+        try:
+            self._merge(newest)
+        finally:
+            self._inflight.wait()
+        if self._fatal is not None:
+            raise self._fatal
+        self._context.tree.check_root()
+        verdict = Verdict(allowed=()) if self._dry or self._held else self._judge()
+        self._run_staged(verdict)
+        if self._fatal is not None:
+            raise self._fatal
+        self._note_unseen()
+        if whole and not self._stopped():
+            if not verdict.plan_id:
+                settle_plans(self._context)
+            self._backlog.forget_unmet(number)
+        return self._report(started, self._context.clock.monotonic() - began, verdict)
+
+    def _note_unseen(self) -> None:
+        """What could not be looked into holds files, for all we know, that are not safe yet."""
+        now = self._context.clock.now()
+        for path, reason in self._sight.unreadable:
+            self._backlog.note(path, 0, now, "failed", reason)
+        for bucket in self._context.objects.incomplete:
+            self._backlog.note(RelPath(bucket), 0, now, "failed", "the bucket could not be listed")
+
+    def _stopped(self) -> bool:
+        return self._context.stop.stopped()
+
+    # --- the streams ---
+
+    def _merge(self, newest: int) -> None:
+        for path, listed in self._unsettled(newest):
+            if self._stopped() or self._fatal is not None:
+                return
+            self._hand_out(partial(self._look, path, listed, newest))
+
+    def _unsettled(self, newest: int) -> Iterator[tuple[RelPath, ListedObject | None]]:
+        """The paths that ask for a closer look; counted, blind ones and those of the hot path left out."""
+        seer, sight = Seer(self._context, self._sight, self._once), self._sight
+        pair = self._context.pair
+        rows = merge(seer.local(self._under), seer.remote(self._under), seer.records(self._under))
+        for number, (path, stat, listed, record) in enumerate(rows):
+            if number % 256 == 0:
+                self._moved()
+                if self._stopped():
+                    return
+            if record is not None:
+                _count_gone(sight, record, stat, listed)
+                if record.seq > newest:
+                    continue
+            sides = Sides(record, stat, listed)
+            if settled(sides, mode=pair.mode, cleans=pair.cleanup):
+                continue
+            if self._unseen(path, stat, listed):
+                continue
+            yield path, listed
+
+    def _unseen(self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None) -> bool:
+        """Whether a side is only not to be seen: then nothing may be concluded from its absence."""
+        if stat is None and self._sight.is_blind(path):
+            return True
+        return listed is None and path.partition("/")[0] in self._context.objects.incomplete
+
+    # --- one path, on a thread of the pool ---
+
+    def _hand_out(self, task: Callable[[], bool]) -> None:
+        """Run a task that says whether its outcome is still on its way (its claim and its count go with that)."""
+        self._inflight.begin()
+
+        def run() -> None:
+            on_its_way = False
+            try:
+                on_its_way = task()
+            finally:
+                if not on_its_way:
+                    self._inflight.end()
+
+        self._pool.submit(run).add_done_callback(self._note_crash)
+
+    def _note_crash(self, future: Future[None]) -> None:
+        """What no step expected ends the pass: an unreachable endpoint, a lost root, a broken database, a bug."""
+        error = None if future.cancelled() else future.exception()
+        if error is not None and self._fatal is None:
+            self._fatal = error
+
+    def _look(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
+        if self._stopped():
+            return False
+        if self._dry:  # it changes nothing, so it keeps nobody off
+            return self._decide(path, listed, newest)
+        if not self._context.claims.take(path):
+            self._backlog.meet(path)
+            step = Step(path=path, rule=LOOKED_AT, sides=Sides(None, None, listed))
+            self.tally.add(Outcome(step=step, result=Result.WAITING, reason="being transferred by the hot path"))
+            return False
+        on_its_way = False
+        try:
+            on_its_way = self._decide(path, listed, newest)
+        finally:
+            if not on_its_way:
+                self._context.claims.release(path)
+        return on_its_way
+
+    def _decide(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
+        """Look, decide, and run what may run at once. True: the outcome is on its way, claim and count go with it."""
+        sides = Sides(None, None, listed)
+        try:
+            sides = sides_of(self._context, path, listed)
+            if not self._dry and self._site.unready(path, sides):
+                return self._wait(path, sides, "still being written")
+            step = self._site.look(path, listed, newest_seq=newest)
+        except Stale as stale:
+            return self._wait(path, sides, str(stale) or "changed while it was looked at")
+        except (ItemError, RemoteError) as error:
+            outcome = self._site.failed(Step(path=path, rule=LOOKED_AT, sides=sides), error, self.id)
+            self.tally.add(outcome)
+            self._count_strike(outcome)
+            return False
+        if step is None:
+            return False
+        if step.rule.do is Do.NOTHING:
+            self._backlog.done(path)
+            self.tally.add(Outcome(step=step, result=Result.DONE))
+            if self._dry and step.rule.shown_as:
+                self._stage(step)
+            return False
+        if step.rule.do is Do.DOWNLOAD and step.sides.stat is None and self._obstructed(step):
+            return False
+        if self._dry or _staged(step):
+            if not (self._dry and step.rule is REFRESH):  # it touches neither side
+                self._stage(step)
+            return False
+        self._site.run(step, self.id, self._finished)
+        return True
+
+    def _obstructed(self, step: Step) -> bool:
+        """Whether the key cannot be a file here; said once, left alone, and no failure."""
+        reason = obstacle(self._context.tree, step.path)
+        if not reason:
+            return False
+        self._backlog.done(step.path)
+        self.tally.count("obstructed")
+        if self._once("unrepresentable", step.path):
+            self._context.events.emit(
+                events.FILE_SKIPPED,
+                pair=self._context.pair.name,
+                path=step.path,
+                kind="unrepresentable",
+                reason=reason,
+            )
+        return True
+
+    def _wait(self, path: RelPath, sides: Sides, reason: str) -> bool:
+        step = Step(path=path, rule=LOOKED_AT, sides=sides)
+        self._backlog.note(path, step.size, self._context.clock.now(), "writing", reason)
+        self.tally.add(Outcome(step=step, result=Result.WAITING, reason=reason))
+        return False
+
+    def _stage(self, step: Step) -> None:
+        with self._lock:
+            self.steps.append(step)
+
+    def _finished(self, outcome: Outcome) -> None:
+        self.tally.add(outcome)
+        self._count_strike(outcome)
+        self._context.claims.release(outcome.step.path)
+        self._moved()
+        self._inflight.end()
+
+    def _count_strike(self, outcome: Outcome) -> None:
+        """One breaker for all: an endpoint that fails for one path after another ends the pass with one line."""
+        if outcome.result is Result.DONE:
+            self._strikes = 0
+        elif isinstance(outcome.error, RemoteError) and outcome.error.kind in LOST:
+            self._strikes += 1
+            if self._strikes >= STRIKES and self._fatal is None:
+                self._fatal = outcome.error
+
+    # --- what was staged ---
+
+    def _judge(self) -> Verdict:
+        self.steps.sort(key=lambda step: step.path)
+        if self._stopped():
+            return Verdict(allowed=())
+        return judge(self._context, self.steps, self._sight)
+
+    def _run_staged(self, verdict: Verdict) -> None:
+        for step in verdict.allowed:
+            if self._stopped() or self._fatal is not None:
+                break
+            self._hand_out(partial(self._run_one, step))
+        self._inflight.wait()
+
+    def _run_one(self, step: Step) -> bool:
+        if self._stopped() or not self._context.claims.take(step.path):
+            self.tally.add(Outcome(step=step, result=Result.STALE, reason="another worker has it"))
+            return False
+        on_its_way = False
+        try:
+            self._site.run(step, self.id, self._finished)
+            on_its_way = True
+        finally:
+            if not on_its_way:
+                self._context.claims.release(step.path)
+        return on_its_way
+
+    def _report(self, started: float, duration: float, verdict: Verdict) -> CycleReport:
+        sight = self._sight
+        shown = dict(self.tally.shown)
+        shown["unrepresentable"] = sight.problems["unrepresentable"] + self.tally.counts["obstructed"]
+        counts = Counter(self.tally.counts)
+        counts.update(skipped=sum(sight.problems.values()), errors=len(sight.unreadable))
+        shown["unseen"] = sight.problems["unreadable"] + len(self._context.objects.incomplete)
+        return CycleReport(
+            id=self.id,
+            started_at=started,
+            duration_s=duration,
+            counts=dict(counts),
+            shown=shown,
+            bytes_up=self.tally.bytes_up,
+            bytes_down=self.tally.bytes_down,
+            tracked=self._context.records.count(),
+            local_files=sight.local_files,
+            local_bytes=sight.local_bytes,
+            remote_objects=sight.remote_objects + self.tally.objects,
+            unfinished=tuple(self.tally.unfinished),
+            halted_plan=verdict.plan_id,
+            halt_reason=verdict.reason,
+            stopped=self._stopped(),
+        )
+
+
+def _staged(step: Step) -> bool:
+    """Whether the step waits for the guard: it removes, or it overwrites what is there. New content goes at once."""
+    match step.rule.do:
+        case Do.UPLOAD:
+            return step.sides.listed is not None
+        case Do.DOWNLOAD:
+            return step.sides.stat is not None
+        case Do.ADOPT | Do.STORE_CONFLICT | Do.MARK_DIVERGED | Do.MARK_SUPERSEDED | Do.RECORD_CLEANED | Do.UNSTAGE:
+            return False
+        case _:
+            return True
+
+
+def _count_gone(sight: Sight, record: Record, stat: LocalStat | None, listed: ListedObject | None) -> None:
+    if record.local is LocalState.PRESENT and stat is None:
+        sight.local_gone += 1
+    if record.remote is RemoteState.PRESENT and listed is None:
+        sight.remote_gone += 1

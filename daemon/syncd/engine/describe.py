@@ -1,0 +1,46 @@
+"""What is written beside the bytes of an object (INTERFACE: on the bucket)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from syncd.core.model import Digest, LocalStat
+from syncd.core.paths import base_name
+from syncd.engine.context import Context
+from syncd.ports import ObjectHeaders
+
+NS = 1_000_000_000
+
+
+def headers(context: Context, path: str, stat: LocalStat, digest: Digest, operation: str) -> ObjectHeaders:
+    """The metadata and headers of an upload of that file by this host."""
+    uploaded = datetime.fromtimestamp(context.clock.now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ObjectHeaders(
+        metadata={
+            "original-filename": base_name(path),
+            "upload-time": uploaded,
+            "source-host": context.host.name,
+            "file-size": str(stat.size),
+            "file-hash": digest.hex,
+            "hash-type": digest.type.value,
+            "synced-by": context.host.software,
+            "source-host-id": context.host.id,
+            "syncd-op": operation,
+            "mtime": mtime_text(stat.mtime_ns),
+        },
+        storage_class=_storage_class(context),
+        acl=context.pair.s3.acl,
+    )
+
+
+def _storage_class(context: Context) -> str:
+    asked = context.pair.s3.storage_class
+    if asked != "auto":
+        return asked
+    return "" if context.pair.s3.endpoint_url else "STANDARD_IA"
+
+
+def mtime_text(mtime_ns: int) -> str:
+    """Seconds since the epoch with nine decimals, as rclone reads them, before 1970 too."""
+    seconds, nanoseconds = divmod(abs(mtime_ns), NS)
+    return f"{'-' if mtime_ns < 0 else ''}{seconds}.{nanoseconds:09d}"

@@ -1,0 +1,155 @@
+"""An object comes down: hashed on the way, verified before the rename, put in place in two phases."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from syncd import events
+from syncd.core.model import Digest, ETag, HashType, ObjectFacts
+from syncd.core.paths import RelPath
+from syncd.engine.checksum import disagrees
+from syncd.engine.context import Context
+from syncd.errors import RemoteError, RemoteKind, Stale
+from syncd.ports import Hashes, LocalExpect, Openness, Placed, Temporary, Unchanged
+
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downloaded:
+    """What lies in the root now. `received` counts every byte that crossed the wire, failed tries included."""
+
+    placed: Placed
+    digest: Digest
+    facts: ObjectFacts
+    received: int
+    looked_ns: int
+
+
+def download(context: Context, path: RelPath, key: str, etag: ETag, *, expect: LocalExpect) -> Downloaded:
+    """Fetch exactly that ETag to `path`. A corrupt copy is deleted, reported and fetched again, thrice at most."""
+    measured: list[Digest] = []
+    received = 0
+    for _ in range(TRIES):
+        with context.tree.temporary() as temporary:
+            facts, hashes, count = _receive(context, path, key, etag, temporary, doubted=bool(measured))
+            received += count
+            digest = hashes.digest(context.pair.hash)
+            assert digest is not None
+            problem = _problem(context, facts, hashes, count)
+            if not problem and _metadata_denies(facts, hashes):
+                problem = "the recorded hash is not that of the bytes"
+                if measured and measured[-1] == digest and not _store_denies(context, key, facts, hashes):
+                    _disbelieve(context, path, key, facts)
+                    problem = ""
+            if not problem:
+                temporary.finish(mtime_ns=_mtime_ns(facts))
+                _refuse_opened(context, path, expect)
+                placed = context.tree.place(temporary, path, expect=expect)
+                looked_ns = context.clock.now_ns()
+                return Downloaded(placed=placed, digest=digest, facts=facts, received=received, looked_ns=looked_ns)
+        measured.append(digest)
+        context.events.emit(
+            events.TRANSFER_CORRUPTED, pair=context.pair.name, path=path, key=key, direction="down", reason=problem
+        )
+    raise RemoteError(
+        RemoteKind.CORRUPT,
+        f"{key}: what came down is not what was stored, {TRIES} times",
+        hint="the local file was left as it was; look at the network path or the store",
+    )
+
+
+def _refuse_opened(context: Context, path: RelPath, expect: LocalExpect) -> None:
+    """What was opened while the bytes came would be written behind our back, into what we displace."""
+    if isinstance(expect, Unchanged) and context.tree.open_elsewhere(path, for_writing=True) is Openness.OPEN:
+        raise Stale(f"{path} was opened for writing meanwhile")
+
+
+def _receive(
+    context: Context, path: RelPath, key: str, etag: ETag, temporary: Temporary, *, doubted: bool
+) -> tuple[ObjectFacts, Hashes, int]:
+    count = 0
+    with context.objects.get(key, expect=etag) as body:
+        facts = body.facts
+        digester = context.digester(_types(context, facts) | ({"md5", "crc64nvme"} if doubted else set()))
+        transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
+        try:
+            for piece in body:
+                if context.stop.abandoned():
+                    raise Stale("stopped")
+                digester.update(piece)
+                temporary.write(piece)
+                transfer.advance(len(piece))
+                count += len(piece)
+        finally:
+            transfer.end()
+    return facts, digester.result(), count
+
+
+def _types(context: Context, facts: ObjectFacts) -> frozenset[str]:
+    types = {context.pair.hash.value}
+    if facts.digest is not None:
+        types.add(facts.digest.type.value)
+    if facts.checksum is not None and facts.checksum.startswith("CRC64NVME:"):
+        types.add("crc64nvme")
+    if _etag_is_md5(context, facts):
+        types.add("md5")
+    return frozenset(types)
+
+
+def _etag_is_md5(context: Context, facts: ObjectFacts) -> bool:
+    return facts.digest is None and context.capabilities.etag_is_md5 and "-" not in facts.etag
+
+
+def _problem(context: Context, facts: ObjectFacts, hashes: Hashes, count: int) -> str:
+    if count != facts.size:
+        return f"{count} of {facts.size} bytes came"
+    if disagrees(facts.checksum, hashes):
+        return "the stored checksum is not that of the bytes"
+    if _etag_is_md5(context, facts) and hashes.md5 is not None and hashes.md5.hex() != facts.etag:
+        return "the ETag is not the MD5 of the bytes"
+    return ""
+
+
+def _metadata_denies(facts: ObjectFacts, hashes: Hashes) -> bool:
+    return facts.digest is not None and hashes.digest(facts.digest.type) != facts.digest
+
+
+def _store_denies(context: Context, key: str, facts: ObjectFacts, hashes: Hashes) -> bool:
+    """Whether what the store computed denies the bytes as their metadata does: then it is the way that spoils them.
+
+    A proxy may spoil each read alike, so that two equal reads prove nothing against it.
+    """
+    seen = context.objects.head(key)
+    if seen is not None and seen.etag == facts.etag and (seen.checksum or "").startswith("CRC64NVME:"):
+        return disagrees(seen.checksum, hashes)
+    capabilities = context.capabilities
+    may_be_md5 = len(facts.etag) == 32 and (capabilities.etag_is_md5 or not capabilities.probed_at)
+    return may_be_md5 and hashes.md5 is not None and hashes.md5.hex() != facts.etag
+
+
+def _disbelieve(context: Context, path: RelPath, key: str, facts: ObjectFacts) -> None:
+    context.events.emit(
+        events.METADATA_DISBELIEVED,
+        pair=context.pair.name,
+        path=path,
+        key=key,
+        etag=facts.etag,
+        reason="two reads gave one content that its metadata denies: the content stands",
+    )
+
+
+def _mtime_ns(facts: ObjectFacts) -> int:
+    return facts.mtime_ns if facts.mtime_ns is not None else facts.last_modified_s * 1_000_000_000
+
+
+def read_back(context: Context, key: str, etag: ETag, type: HashType) -> Digest:
+    """The digest of what the store gives back for exactly that ETag: proof of kind (c)."""
+    hasher = hashlib.new(type.value, usedforsecurity=False)
+    with context.objects.get(key, expect=etag) as body:
+        for piece in body:
+            hasher.update(piece)
+            if context.stop.abandoned():
+                raise Stale("stopped")
+    return Digest(type, hasher.hexdigest())

@@ -1,0 +1,120 @@
+"""Local content goes up: read once, sent under its precondition, the answer compared with our own hashes."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from syncd.core.model import Digest, LocalStat, ObjectFacts, ProofKind
+from syncd.core.paths import RelPath
+from syncd.engine import content
+from syncd.engine.checksum import checksums, disagrees
+from syncd.engine.context import Context
+from syncd.engine.describe import headers
+from syncd.engine.multipart import put_in_parts
+from syncd.engine.precondition import own_write, sendable
+from syncd.engine.watched import Watched
+from syncd.errors import Raced, RemoteError, RemoteKind, Stale
+from syncd.ports import Hashes, ObjectHeaders, OpenFile, PutAnswer, RemoteExpect
+
+SINGLE_PUT = 64 << 20
+"""Up to so many bytes go in one PUT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """What lies on S3 now. `intact`: the file was still the one that was read when the last byte had gone.
+
+    `vouched`: the object holds what `digest` names, also where the file has moved on since.
+    """
+
+    stat: LocalStat
+    digest: Digest
+    answer: PutAnswer
+    proof: ProofKind
+    looked_ns: int
+    intact: bool
+    vouched: bool
+
+
+def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect: RemoteExpect) -> Uploaded:
+    """Send exactly that version of a file. Raises Stale, ItemError or RemoteError; nothing is lost by any."""
+    operation = uuid.uuid4().hex
+    with context.tree.open(path) as file:
+        if file.fstat() != stat:
+            raise Stale(path)
+        looked_ns = context.clock.now_ns()
+        hashes = content.open_hashes(context, file, stat, content.upload_hashes(context, stat.size))
+        digest = hashes.digest(context.pair.hash)
+        assert digest is not None
+        described = headers(context, path, stat, digest, operation)
+        answer, same = _send(context, file, stat, path, key, expect, described, hashes, operation)
+        intact = same is not False and file.fstat() == stat
+    return Uploaded(
+        stat=stat,
+        digest=digest,
+        answer=answer,
+        proof=_verified(context, answer, hashes, key) if intact or same else ProofKind.NONE,
+        looked_ns=looked_ns,
+        intact=intact,
+        vouched=intact or same is True,
+    )
+
+
+def _send(
+    context: Context,
+    file: OpenFile,
+    stat: LocalStat,
+    path: RelPath,
+    key: str,
+    expect: RemoteExpect,
+    described: ObjectHeaders,
+    hashes: Hashes,
+    operation: str,
+) -> tuple[PutAnswer, bool | None]:
+    """The answer, and whether the bytes that left were those that were hashed; None: not known."""
+    transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="up", total_bytes=stat.size)
+    try:
+        if stat.size > SINGLE_PUT:
+            answer = put_in_parts(context, file, stat.size, key, expect, described, hashes, transfer)
+            return answer, None
+        # The bytes that leave are summed again where it costs next to nothing: a file that changed between the
+        # two reads without a new stat (a mapping) is noticed.
+        check = frozenset({"crc64nvme"}) if hashes.crc64nvme is not None else frozenset[str]()
+        body = Watched(
+            file.reader(0, stat.size), stat.size, lambda: context.digester(check), transfer.advance, context.stop
+        )
+        answer = context.objects.put(
+            key,
+            cast(BinaryIO, body),
+            stat.size,
+            expect=sendable(context, key, expect),
+            headers=described,
+            sums=checksums(hashes),
+        )
+        left = body.whole_hashes().crc64nvme
+        return answer, None if left is None else left == hashes.crc64nvme
+    except Stale as stale:
+        refused = not isinstance(stale, Raced) and file.fstat() == stat and not context.stop.abandoned()
+        facts = own_write(context, key, expect, operation, refused=refused)
+        if facts is None or facts.size != stat.size:
+            raise
+        return _answer(facts), None
+    finally:
+        transfer.end()
+
+
+def _answer(facts: ObjectFacts) -> PutAnswer:
+    return PutAnswer(etag=facts.etag, version_id=facts.version_id, checksum=facts.checksum)
+
+
+def _verified(context: Context, answer: PutAnswer, hashes: Hashes, key: str) -> ProofKind:
+    """Compare the answer with our own. A store that received other bytes is corrupt: try again."""
+    if disagrees(answer.checksum, hashes):
+        raise RemoteError(RemoteKind.CORRUPT, f"{key}: the store answered another checksum than ours")
+    if hashes.md5 is None or not context.capabilities.etag_is_md5 or "-" in answer.etag:
+        return ProofKind.NONE
+    if answer.etag != hashes.md5.hex():
+        raise RemoteError(RemoteKind.CORRUPT, f"{key}: the ETag is not the MD5 of what was sent")
+    return ProofKind.ETAG

@@ -1,0 +1,168 @@
+"""One path from look to durable outcome: claimed, decided, executed, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from syncd import events
+from syncd.core.classify import Sides, settled
+from syncd.core.model import ListedObject, Mode, Record
+from syncd.core.paths import RelPath
+from syncd.core.rules import Do
+from syncd.engine.backlog import Backlog
+from syncd.engine.commit import history
+from syncd.engine.context import Context
+from syncd.engine.done import Done
+from syncd.engine.execute import execute
+from syncd.engine.observe import decide_step, listed_by_facts, sides_of
+from syncd.engine.outcome import Outcome, Result
+from syncd.engine.pool import Pool
+from syncd.engine.step import Step
+from syncd.errors import ItemError, PairHalted, RemoteError, Stale, SyncdError
+from syncd.ports import Commit
+
+LOOKS = 3
+"""So often a path is looked at in one go; after that it is contended and waits."""
+
+GOES_UP = {Do.UPLOAD, Do.STORE_CONFLICT}
+
+
+class Worksite:
+    """Works on single paths of one pair. Every call ends by handing exactly one Outcome to `report`."""
+
+    def __init__(self, context: Context, pool: Pool, backlog: Backlog, *, dry: bool = False) -> None:
+        self._context = context
+        self._pool = pool
+        self._backlog = backlog
+        self._dry = dry
+
+    def look(self, path: RelPath, listed: ListedObject | None, *, newest_seq: int | None = None) -> Step | None:
+        """Decide for one path. None: nothing to do, or its row changed after the pass began (the next pass has it)."""
+        pair, sides = self._context.pair, sides_of(self._context, path, listed)
+        if newest_seq is not None and sides.record is not None and sides.record.seq > newest_seq:
+            return None
+        if settled(sides, mode=pair.mode, cleans=pair.cleanup):
+            self._backlog.done(path)
+            return None
+        return decide_step(self._context, path, sides)
+
+    def unready(self, path: RelPath, sides: Sides) -> bool:
+        """Whether the local file changed and may not be read yet (it is being written)."""
+        stat = sides.stat
+        if stat is None or self._context.pair.mode is Mode.DOWNLOAD:
+            return False
+        if sides.record is not None and sides.record.stat == stat:
+            return False
+        return not self._context.ready(path, stat)
+
+    def run(self, step: Step, cycle: str, report: Callable[[Outcome], None]) -> None:
+        """Execute a decided step on this thread; its outcome is reported once it is durable."""
+        if step.rule.do in GOES_UP:
+            self._backlog.note(step.path, step.size, self._context.clock.now(), "queued")
+        looks = 1
+        while True:
+            try:
+                done = execute(self._context, step)
+            except Stale as stale:
+                retried = self._again(step, looks)
+                if retried is None:
+                    return report(self._stale(step, str(stale), contended=looks >= LOOKS))
+                step, looks = retried, looks + 1
+                continue
+            except (ItemError, RemoteError) as error:
+                return report(self.failed(step, error, cycle))
+            return self._settle(step, done, report)
+
+    def _again(self, step: Step, looks: int) -> Step | None:
+        """Look once more after a lost race; None where that is enough for now, or another kind of step is needed."""
+        if looks >= LOOKS or self._context.stop.stopped():
+            return None
+        try:
+            facts = self._context.objects.head(self._context.key(step.path))
+            sides = sides_of(self._context, step.path, listed_by_facts(step.path, facts))
+            if self.unready(step.path, sides):
+                return None
+            again = decide_step(self._context, step.path, sides)
+        except (Stale, ItemError, RemoteError, PairHalted):
+            return None
+        return again if again.rule.do in {*GOES_UP, Do.ADOPT, Do.NOTHING, Do.DOWNLOAD, Do.KEEP_BOTH} else None
+
+    def _settle(self, step: Step, done: Done, report: Callable[[Outcome], None]) -> None:
+        result = Result.WAITING if done.again else Result.DONE
+        outcome = Outcome(
+            step=step, result=result, bytes_up=done.bytes_up, bytes_down=done.bytes_down, reason=done.again
+        )
+        if done.commit is None:
+            self._through(step, done)
+            for then in done.after:
+                then()
+            return report(outcome)
+
+        def durable(future: Future[Record | None]) -> None:
+            error = future.exception()
+            if error is None:
+                self._through(step, done)
+                self._say(step, outcome)
+                if done.after:  # unlinks: not on the thread that writes the database
+                    self._pool.later(partial(_then, done, partial(report, outcome)))
+                else:
+                    report(outcome)
+                return
+            self._backlog.note(step.path, step.size, self._context.clock.now(), "contended")
+            if isinstance(error, SyncdError):
+                report(Outcome(step=step, result=Result.FAILED, error=error))
+            else:
+                report(Outcome(step=step, result=Result.STALE, reason="the record changed meanwhile"))
+
+        self._context.records.commit(done.commit).add_done_callback(durable)
+        return None
+
+    def _through(self, step: Step, done: Done) -> None:
+        if done.again:
+            self._backlog.note(step.path, step.size, self._context.clock.now(), "queued", done.again)
+        else:
+            self._backlog.done(step.path)
+
+    def _say(self, step: Step, outcome: Outcome) -> None:
+        if outcome.bytes_up or outcome.bytes_down or step.rule.do in {Do.UPLOAD, Do.DOWNLOAD}:
+            self._context.events.emit(
+                events.TRANSFER_FINISHED,
+                pair=self._context.pair.name,
+                path=step.path,
+                rule=step.rule.id,
+                bytes=outcome.bytes_up + outcome.bytes_down,
+            )
+
+    def _stale(self, step: Step, reason: str, *, contended: bool) -> Outcome:
+        state = "contended" if contended else "writing"
+        self._backlog.note(step.path, step.size, self._context.clock.now(), state, reason)
+        return Outcome(step=step, result=Result.STALE, reason=reason)
+
+    def failed(self, step: Step, error: SyncdError, cycle: str) -> Outcome:
+        """A failed item is a value: said, remembered, and the others go on."""
+        context = self._context
+        context.events.emit(
+            events.TRANSFER_FAILED,
+            pair=context.pair.name,
+            path=step.path,
+            rule=step.rule.id,
+            error=error.message,
+            hint=error.hint,
+            cycle=cycle,
+        )
+        if not self._dry:
+            row = history(context, step, error=str(error), result="failed", cycle=cycle)
+            context.records.commit(Commit(history=row))
+        self._backlog.note(step.path, step.size, context.clock.now(), "failed", str(error))
+        return Outcome(step=step, result=Result.FAILED, error=error)
+
+
+def _then(done: Done, report: Callable[[], None]) -> None:
+    """What may follow only now, and then the outcome: nobody closes the pool before."""
+    try:
+        for then in done.after:
+            then()
+    finally:
+        report()
