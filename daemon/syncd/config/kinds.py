@@ -1,0 +1,306 @@
+"""The kinds of value that a key can take: each reads what TOML gave and writes it back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from syncd.config.quantities import (
+    DELETIONS,
+    DURATION,
+    RATE,
+    SIZE,
+    Unreadable,
+    format_duration,
+    format_max_delete,
+    format_size,
+    parse_duration,
+    parse_max_delete,
+    parse_rate,
+    parse_size,
+    quote,
+)
+from syncd.config.remotes import REMOTE, check_endpoint
+from syncd.core.filters import BadGlob, check_glob
+
+TomlValue = str | int | bool | list[str]
+
+LATER = "arrives in a later version"
+
+
+class Kind(Protocol):
+    """What a key takes. `allowed` finishes the sentence "write …"."""
+
+    @property
+    def allowed(self) -> str: ...
+
+    def read(self, value: object) -> Any:
+        """The typed value. Raises Unreadable with what is wrong and what is allowed."""
+        ...
+
+    def write(self, value: Any) -> TomlValue:
+        """What stands in TOML for a typed value, so that `read` gives the same again."""
+        ...
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """` (did you mean "…"?)`, or nothing where no word is near."""
+    known = {one.lower(): one for one in words}
+    near = get_close_matches(word.lower().replace("-", "_"), known, n=1, cutoff=0.6) or get_close_matches(
+        word.lower(), known, n=1, cutoff=0.6
+    )
+    return f' (did you mean "{known[near[0]]}"?)' if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text; `check` refuses what the key cannot mean by raising Unreadable."""
+
+    allowed: str = "text in quotes"
+    check: Callable[[str], None] | None = None
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise Unreadable(f"{quote(value)} is not {self.allowed}")
+        if any(not char.isprintable() for char in value):
+            raise Unreadable(f"{quote(value)} holds a control character")
+        if self.check is not None:
+            self.check(value)
+        return value
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """true or false."""
+
+    allowed: str = "true or false"
+
+    def read(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = value.lower() if isinstance(value, str) else ""
+        hint = f" (write {word} without quotes)" if word in {"true", "false"} else ""
+        raise Unreadable(f"{quote(value)} is not {self.allowed}{hint}")
+
+    def write(self, value: bool) -> bool:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One of a few words; `make` turns the word into its typed value (an enumeration)."""
+
+    words: tuple[str, ...]
+    make: Callable[[str], Any] = str
+
+    @property
+    def allowed(self) -> str:
+        return f"one of {' '.join(word or '(empty)' for word in self.words)}"
+
+    def read(self, value: object) -> Any:
+        if isinstance(value, str) and value in self.words:
+            return self.make(value)
+        near = nearest(value, (word for word in self.words if word)) if isinstance(value, str) else ""
+        raise Unreadable(f"{quote(value)} is not {self.allowed}{near}")
+
+    def write(self, value: Any) -> str:
+        return str(value.value) if isinstance(value, Enum) else str(value)
+
+
+def word_of(kind: type[Enum]) -> Word:
+    """The words of an enumeration."""
+    return Word(tuple(str(member.value) for member in kind), kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A span of time; `over_zero` where nothing at all makes no sense."""
+
+    over_zero: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return DURATION
+
+    def read(self, value: object) -> Any:
+        duration = parse_duration(value)
+        if self.over_zero and not duration:
+            raise Unreadable(f"{quote(value)} is too short; it must be over 0")
+        return duration
+
+    def write(self, value: Any) -> str:
+        return format_duration(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole number between two bounds; with `auto`, also the word "auto", which reads as None."""
+
+    least: int
+    most: int
+    auto: bool = False
+
+    @property
+    def allowed(self) -> str:
+        auto = '"auto" or ' if self.auto else ""
+        return f"{auto}a whole number from {self.least} to {self.most}"
+
+    def read(self, value: object) -> int | None:
+        if self.auto and value == "auto":
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
+            raise Unreadable(f"{quote(value)} is not {self.allowed}")
+        return value
+
+    def write(self, value: int | None) -> str | int:
+        return "auto" if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class PartSize:
+    """The size of a part of a multipart upload in bytes, or "auto", which reads as None."""
+
+    least: int = 5 << 20
+    most: int = 5 << 30
+
+    @property
+    def allowed(self) -> str:
+        return f'"auto" or {SIZE}, from {format_size(self.least)} to {format_size(self.most)}'
+
+    def read(self, value: object) -> int | None:
+        if value == "auto":
+            return None
+        size = parse_size(value)
+        if not self.least <= size <= self.most:
+            raise Unreadable(f"{quote(value)} is not between {format_size(self.least)} and {format_size(self.most)}")
+        return size
+
+    def write(self, value: int | None) -> str:
+        return "auto" if value is None else format_size(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Globs:
+    """A list of patterns (see core.filters)."""
+
+    allowed: str = 'a list of patterns such as ["*.gz", "logs/**"]'
+
+    def read(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise Unreadable(f"{quote(value)} is not {self.allowed}")
+        wrong = []
+        for pattern in value:
+            try:
+                check_glob(pattern)
+            except BadGlob as error:
+                wrong.append(f"the pattern {quote(pattern)}: {error}")
+        if wrong:
+            raise Unreadable("; ".join(wrong))
+        return tuple(value)
+
+    def write(self, value: tuple[str, ...]) -> list[str]:
+        return list(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An absolute path; with `optional`, "" reads as None."""
+
+    optional: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return "an absolute path such as /var/log/app" + (', or "" to have it found' if self.optional else "")
+
+    def read(self, value: object) -> Path | None:
+        if not isinstance(value, str) or (not value and not self.optional):
+            raise Unreadable(f"{quote(value)} is not {self.allowed}")
+        if not value:
+            return None
+        if "\0" in value or any(0xD800 <= ord(char) <= 0xDFFF for char in value):
+            raise Unreadable(f"{quote(value)} holds a NUL byte or is not valid UTF-8")
+        if not value.startswith("/"):
+            home = " (~ is not filled in here)" if value.startswith("~") else ""
+            raise Unreadable(f"{quote(value)} is not absolute{home}; write {self.allowed}")
+        return Path("/" + value.lstrip("/"))
+
+    def write(self, value: Path | None) -> str:
+        return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """The guard on deletions."""
+
+    allowed: str = DELETIONS
+
+    def read(self, value: object) -> Any:
+        return parse_max_delete(value)
+
+    def write(self, value: Any) -> str:
+        return format_max_delete(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """A limit on the rate. Only "off" is there yet."""
+
+    allowed: str = '"off"'
+
+    def read(self, value: object) -> str:
+        if value == "off":
+            return "off"
+        try:
+            parse_rate(value)
+        except Unreadable:
+            raise Unreadable(f'{quote(value)} is not "off" or {RATE}') from None
+        raise Unreadable(f'a limit such as {quote(value)} {LATER}; write "off"')
+
+    def write(self, value: str) -> str:
+        return value
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_CLASS = re.compile(r"auto|[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+def check_name(name: str) -> None:
+    """Raise Unreadable where this cannot name a section: it becomes a file name and a word on a command line."""
+    if not _NAME.fullmatch(name):
+        raise Unreadable(
+            f"{quote(name)} is no name: 1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first"
+        )
+
+
+def check_class(name: str) -> None:
+    """Raise Unreadable where this cannot be a storage class on any store."""
+    if not _CLASS.fullmatch(name):
+        raise Unreadable(f'{quote(name)} is not "auto" or the name of a storage class such as STANDARD_IA')
+
+
+def check_token(text: str) -> None:
+    """Raise Unreadable where spaces stand in what is one word."""
+    if any(char.isspace() for char in text):
+        raise Unreadable(f"{quote(text)} holds a space")
+
+
+def check_region(text: str) -> None:
+    """Raise Unreadable where this cannot be a region."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text, re.ASCII):
+        raise Unreadable(f"{quote(text)} is no region; write one such as us-east-1")
+
+
+NAME = Text("a name in quotes", check_name)
+REMOTE_TEXT = Text(REMOTE)
+ENDPOINT = Text("an URL in quotes", check_endpoint)
+REGION = Text("a region in quotes", check_region)
+TOKEN = Text("a word in quotes", check_token)
+STORAGE_CLASS = Text('"auto" or a storage class in quotes', check_class)

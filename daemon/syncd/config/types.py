@@ -1,0 +1,88 @@
+"""The configuration as frozen values, whole and valid: nothing else in the program reads raw settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from syncd.core.model import ConflictPolicy, Deletes, HashType, KeepVersions, Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """`[daemon]`. Empty state_dir or socket: found by the rules of INTERFACE (see `config.locate`)."""
+
+    state_dir: Path | None = None
+    socket: Path | None = None
+    log_level: str = "info"
+    log_format: str = "auto"  # auto journal json console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3:
+    """`[s3]`, the defaults of all sections, each of which may override any of them."""
+
+    endpoint_url: str = ""  # empty: AWS
+    region: str = "us-east-1"
+    profile: str = ""
+    addressing: str = "auto"  # auto path virtual
+    checksum: str = "crc64nvme"  # crc64nvme sha256 none
+    concurrency: int | None = None  # None: auto
+    workers: int | None = None  # files in flight; None: as many as concurrency
+    part_size: int | None = None  # bytes; None: auto
+    retries: int = 3
+    bandwidth: str = "off"
+    storage_class: str = "auto"
+    acl: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxDelete:
+    """The guard on deletions: any that is set halts. share 0..1 (from 20 deletions on); count; per_hour."""
+
+    share: float | None = 0.10
+    count: int | None = None
+    per_hour: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """`[[pair]]`: one local root and one prefix. `bucket` is empty in the buckets layout."""
+
+    name: str
+    local: Path
+    bucket: str
+    prefix: str  # "" or ends with "/", {host} already filled in
+    s3: S3
+    mode: Mode = Mode.BIDIRECTIONAL
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    interval: timedelta = timedelta(seconds=60)
+    settle: timedelta = timedelta(seconds=2)
+    settle_max: timedelta = timedelta(minutes=10)
+    hash: HashType = HashType.SHA256
+    cleanup: bool = False
+    cleanup_blind_age: timedelta = timedelta(minutes=10)
+    conflict: ConflictPolicy = ConflictPolicy.NEWER
+    deletes: Deletes = Deletes.KEEP
+    keep_versions: KeepVersions = KeepVersions.CONFLICTS
+    max_delete: MaxDelete = MaxDelete()
+    layout: str = "prefix"  # prefix buckets
+    watch: bool = True
+
+    @property
+    def remote(self) -> str:
+        """The remote as a person writes it."""
+        return f"s3://{self.bucket}/{self.prefix}" if self.bucket else "s3://"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything, with where it came from and what deserves one notice (`notices`, in words)."""
+
+    daemon: Daemon = Daemon()
+    s3: S3 = S3()
+    pairs: tuple[Pair, ...] = ()
+    notices: tuple[str, ...] = ()
+    source: str = ""  # the file's path, or "flags and variables"
