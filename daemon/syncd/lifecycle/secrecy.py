@@ -1,0 +1,25 @@
+"""What must not reach a log: values of secret names, credentials in a URL, signatures."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+
+_NAMES = re.compile(r"secret|passw|token|authorization|credential_value|signature|session_key", re.IGNORECASE)
+# Begins with a literal: a pattern that may begin anywhere takes the square of a long value's length.
+_USERINFO = re.compile(r"(://)[^/\s:@]+:[^/\s@]+@")
+_SIGNED = re.compile(
+    r"((?:X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|Credential|aws_secret_access_key)\s*[=:]\s*)"
+    r"[^&\s,;\"']+",
+    re.IGNORECASE,
+)
+
+
+def hide(name: str, value: object) -> object:
+    """The value as it may be written: hidden whole under a secret name, else with secrets in its text blotted out."""
+    if _NAMES.search(name):
+        return HIDDEN
+    if not isinstance(value, str) or not ("=" in value or ":" in value):
+        return value
+    return _SIGNED.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", value))

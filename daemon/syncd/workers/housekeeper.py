@@ -1,0 +1,29 @@
+"""Keeps the database small: old history, hashes that nobody asks for, the request counts of long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from syncd.lifecycle.mailbox import Payloads
+from syncd.lifecycle.stop import Stop
+from syncd.ports import Clock, Events
+from syncd.workers.base import Worker
+
+EVERY_S = 3600.0
+
+
+class Housekeeper(Worker):
+    """Runs each chore once an hour."""
+
+    def __init__(self, chores: Sequence[Callable[[], object]], *, stop: Stop, events: Events, clock: Clock) -> None:
+        super().__init__("housekeeper", deadline=300.0, stop=stop, events=events, clock=clock)
+        self._chores = chores
+
+    def run_once(self, reasons: frozenset[str], payloads: Payloads) -> float | None:
+        """Do them all."""
+        for chore in self._chores:
+            chore()
+            self.progress.moved()
+            if self.stop.stopped():
+                return None
+        return EVERY_S

@@ -1,0 +1,358 @@
+"""One configured pair at run time: its world once it is open, what it does, and what its last passes told."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from syncd import events
+from syncd.config.types import Pair
+from syncd.core.model import LocalStat, LocalState, Mode
+from syncd.core.paths import RelPath
+from syncd.engine.backlog import Backlog
+from syncd.engine.claims import Claims
+from syncd.engine.context import Context
+from syncd.engine.cycle import Cycle
+from syncd.engine.multipart import abort_open_uploads
+from syncd.engine.outcome import Outcome, Result
+from syncd.engine.pool import Pool
+from syncd.engine.report import CycleReport
+from syncd.engine.tally import Tally
+from syncd.errors import ConfigError, PairHalted, RemoteError, RemoteKind, SyncdError
+from syncd.local.stability import Held, Ready, Stability
+from syncd.ports import Clock, Events, Openness
+
+HOT_LOST = {RemoteKind.UNAVAILABLE, RemoteKind.THROTTLED, RemoteKind.EXPIRED, RemoteKind.MISSING}
+"""Failures of one hot file that are the endpoint's. A DENIED may be of that key alone."""
+
+SAID_AT_MOST = 10_000
+
+SKEW_SAID_S = 60.0
+"""Clocks further apart than this are told and shown."""
+
+STATE_OF = {
+    RemoteKind.UNAVAILABLE: "unreachable",
+    RemoteKind.DENIED: "unreachable",
+    RemoteKind.MISSING: "unreachable",
+    RemoteKind.THROTTLED: "throttled",
+    RemoteKind.EXPIRED: "auth-expired",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A pair's world. `probe` finds out what its endpoint honours and gives the world that uses it so."""
+
+    context: Context
+    probe: Callable[[], Context]
+
+
+Opener = Callable[["Section"], Opened]
+
+
+class Section:
+    """A pair with its state. Passes are run by one thread at a time; everything else may be read from any."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        *,
+        opener: Opener,
+        pool: Pool,
+        clock: Clock,
+        events: Events,
+        requests: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self.pair = pair
+        self.name = pair.name
+        self.backlog = Backlog()
+        self.stability = Stability(pair.settle.total_seconds(), pair.settle_max.total_seconds())
+        self.state = "idle"
+        self.watch = "off"
+        self.paused_until: float | None = None  # seconds since the epoch; infinity: until resumed
+        self.last_report: CycleReport | None = None
+        self.last_pass_at: float | None = None
+        self.next_pass_at: float | None = None
+        self.last_success_at: float | None = None
+        self.last_error = ""
+        self.last_failure: SyncdError | None = None  # why the last pass could not be done
+        self.last_pass_failed = False
+        self.tracked = 0
+        self.clock_skew_s = 0.0
+        self.halted_plan = ""
+        self.accepted_root = ""
+        self.changed: Callable[[], None] = lambda: None
+        self._opener = opener
+        self._pool = pool
+        self._clock = clock
+        self._events = events
+        self._requests = requests
+        self._opened: Opened | None = None
+        self._tidied: set[tuple[str, ...]] = set()
+        self.claims = Claims()
+        self._hot = Tally()
+        self._trouble: tuple[str, str] | None = None  # what stops the passes, as it was last said: (state, what)
+        self._said: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    # --- the world ---
+
+    @property
+    def context(self) -> Context | None:
+        """The open world, if it is open."""
+        return None if self._opened is None else self._opened.context
+
+    def open(self) -> Context:
+        """Open the root and its records. Raises PairHalted where the root is missing or another one."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._opener(self)
+            self._opened.context.tree.check_root()
+            return self._opened.context
+
+    def close(self) -> None:
+        """Forget the open world: the next pass opens it anew."""
+        with self._lock:
+            self._opened = None
+
+    def reconfigure(self, pair: Pair) -> None:
+        """Go on with other settings: what runs ends as it began, the next pass opens the world anew."""
+        with self._lock:
+            self.pair = pair
+            self.stability = Stability(pair.settle.total_seconds(), pair.settle_max.total_seconds())
+            self._opened = None
+
+    def prepare(self, *, dry: bool = False) -> Context:
+        """Before a pass: the world is open, what an earlier run left is tidied, the endpoint is probed once."""
+        try:
+            context = self.open()
+        except PairHalted:
+            self.close()
+            raise
+        if dry:
+            return context
+        self._tidy(context)
+        if context.capabilities.probed_at == 0 and context.pair.mode is not Mode.DOWNLOAD:
+            return self._probed(context)
+        return context
+
+    def _tidy(self, context: Context) -> None:
+        """What an earlier process left goes, once in the life of this one: later there may be some of our own."""
+        root, bucket = (str(context.pair.local),), (context.pair.s3.endpoint_url, context.pair.bucket)
+        if root not in self._tidied:
+            context.tree.sweep_temporaries()
+            context.tree.sweep_staged(
+                lambda: [record.path for record in context.records.walk() if record.local is LocalState.CLEANING]
+            )
+        if bucket not in self._tidied:
+            abort_open_uploads(context)
+        self._tidied |= {root, bucket}
+
+    def _probed(self, context: Context) -> Context:
+        """The world that uses what a probe found, unless another one was opened meanwhile."""
+        opened = self._opened
+        if opened is None or opened.context is not context:
+            return self.prepare()
+        probed = opened.probe()
+        with self._lock:
+            if self._opened is opened:
+                self._opened = replace(opened, context=probed)
+                return probed
+        return self.prepare()  # the settings changed during the probe
+
+    def ready(self, path: RelPath, stat: LocalStat) -> bool:
+        """Whether a changed file may be read now: closed, or left alone for `settle`, and not open for writing."""
+        context = self.context
+
+        def openness() -> Openness:
+            return Openness.UNKNOWN if context is None else context.tree.open_elsewhere(path, for_writing=True)
+
+        verdict = self.stability.consider(path, stat, self._clock.monotonic(), self._clock.now_ns(), openness)
+        if isinstance(verdict, Held):
+            reason = f"still written after {self.pair.settle_max.total_seconds():g} s"
+            self.backlog.note(path, stat.size, self._clock.now(), "held", reason)
+            if self.once("held", path):
+                self._events.emit(events.FILE_HELD, pair=self.name, path=path, reason=reason)
+        return isinstance(verdict, Ready)
+
+    def once(self, kind: str, name: str) -> bool:
+        """Whether this is said for the first time."""
+        with self._lock:
+            if (kind, name) in self._said or len(self._said) >= SAID_AT_MOST:
+                return False
+            self._said.add((kind, name))
+            return True
+
+    # --- passes ---
+
+    @property
+    def working(self) -> bool:
+        """Whether the endpoint answered and nothing is halted: the hot path may send.
+
+        Not before the first pass has tidied: it would take a running upload for one that an earlier process left.
+        """
+        return bool(self._tidied) and self.state not in {"halted", "unreachable", "auth-expired", "paused", "draining"}
+
+    def run_pass(
+        self, *, under: RelPath | None = None, dry: bool = False, moved: Callable[[], None] = lambda: None
+    ) -> tuple[CycleReport, Cycle]:
+        """One full pass, or one over a folder. Raises what stops it: RemoteError, PairHalted, FatalError."""
+        context = self.prepare(dry=dry)
+        held = under is not None and bool(self.halted_plan)  # a halted plan is not carried out by instalments
+        cycle = Cycle(context, self._pool, self.backlog, once=self.once, under=under, dry=dry, held=held, moved=moved)
+        if not dry:
+            self._state("scanning" if self.state != "draining" else "draining")
+        before = self._requests()
+        try:
+            report = cycle.run()
+        except PairHalted:
+            self.close()  # another root, or one that another daemon worked on: the next pass opens what is there then
+            raise
+        sent = {kind: count - before.get(kind, 0) for kind, count in self._requests().items()}
+        report = replace(report, requests=sent)
+        if not dry:
+            report = self._with_hot(report)
+        if not dry:
+            self._passed(report, whole=under is None)
+        return report, cycle
+
+    def _with_hot(self, report: CycleReport) -> CycleReport:
+        """The pass, with what the hot path did since the one before: one line tells of both."""
+        hot, self._hot = self._hot, Tally()
+        counts = Counter(report.counts)
+        counts.update({name: count for name, count in hot.counts.items() if name not in {"errors", "waiting"}})
+        return replace(
+            report,
+            counts=dict(counts),
+            bytes_up=report.bytes_up + hot.bytes_up,
+            bytes_down=report.bytes_down + hot.bytes_down,
+        )
+
+    def _passed(self, report: CycleReport, *, whole: bool) -> None:
+        now = self._clock.now()
+        self._measure_skew()
+        if report.stopped:  # broken off: it tells nothing
+            return
+        if not whole and self.halted_plan:  # only a whole pass ends a halt
+            self._state("halted")
+            return
+        self.last_pass_failed = False
+        if whole:
+            self.stability.forget_unseen(self._clock.monotonic() - report.duration_s)
+            self.last_report, self.last_pass_at, self.tracked = report, now, report.tracked
+        self.last_error, self.last_failure = "", None
+        if report.halted_plan:
+            if report.halted_plan != self.halted_plan:
+                self._events.emit(
+                    events.PAIR_HALTED, pair=self.name, plan_id=report.halted_plan, reason=report.halt_reason
+                )
+            self.halted_plan, self.last_error = report.halted_plan, report.halt_reason
+        else:
+            self.halted_plan = ""
+            if not report.errors:
+                self.last_success_at = now
+            else:
+                self.last_error = _first_error(report)
+        self._recovered()
+        resting = "idle" if self.paused_until is None else "paused"
+        self._state("halted" if self.halted_plan else resting)
+        self._events.emit(
+            events.CYCLE_FINISHED,
+            pair=self.name,
+            cycle=report.id,
+            elapsed=round(report.duration_s, 3),
+            bytes_up=report.bytes_up,
+            bytes_down=report.bytes_down,
+            waiting=report.waiting,
+            **{name: report.counts.get(name, 0) for name in ("uploaded", "downloaded", "deleted", "cleaned", "errors")},
+        )
+
+    def _measure_skew(self) -> None:
+        """How far the server's clock is from ours; direction never depends on it, but a person should know."""
+        if self.context is None:
+            return
+        self.clock_skew_s = self.context.objects.server_now() - self._clock.now()
+        if abs(self.clock_skew_s) > SKEW_SAID_S and self.once("skew", ""):
+            self._events.emit(
+                events.CLOCK_SKEWED,
+                pair=self.name,
+                seconds=round(self.clock_skew_s),
+                hint="set this host's clock (timedatectl, chrony), or the server's; times only settle conflicts",
+            )
+
+    def _recovered(self) -> None:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            found = trouble[0] in STATE_OF.values()
+            self._events.emit(events.ENDPOINT_FOUND if found else events.PAIR_RESUMED, pair=self.name)
+
+    def failed(self, error: SyncdError) -> None:
+        """A pass could not be done: say it once, and show it until one succeeds."""
+        what = error.message
+        if isinstance(error, (PairHalted, ConfigError)):
+            state, event = "halted", events.PAIR_HALTED
+            self.halted_plan = error.plan_id if isinstance(error, PairHalted) else ""
+        else:
+            kind = error.kind if isinstance(error, RemoteError) else None
+            state, event = STATE_OF.get(kind, "idle") if kind else "idle", events.CYCLE_FAILED
+            if state != "idle":
+                event = events.CREDENTIALS_EXPIRED if state == "auth-expired" else events.ENDPOINT_LOST
+                # An outage shows another face, and names another key, to each request: it is one all the same.
+                what = error.code if isinstance(error, RemoteError) and not error.retryable else ""
+        if self._is_new((state, what)) or state == "idle":
+            self._events.emit(event, pair=self.name, error=error.message, hint=error.hint)
+        self.last_error, self.last_failure, self.last_pass_failed = str(error), error, True
+        self._state(state)
+
+    def _is_new(self, trouble: tuple[str, str]) -> bool:
+        """Whether that was not said yet since the last pass that went through."""
+        with self._lock:
+            before, self._trouble = self._trouble, None if trouble[0] == "idle" else trouble
+        return before != trouble
+
+    def hot_outcome(self, outcome: Outcome) -> None:
+        """What became of a hot file."""
+        self._hot.add(outcome)
+        if outcome.result is Result.DONE:
+            self.last_success_at = self._clock.now()
+            self.tracked += outcome.step.record is None
+        elif isinstance(outcome.error, RemoteError) and outcome.error.kind in HOT_LOST:
+            self.failed(outcome.error)
+        self.changed()
+
+    # --- pausing ---
+
+    def pause(self, until: float) -> None:
+        """Start no new work until then."""
+        self.paused_until = until
+        self._events.emit(events.PAIR_PAUSED, pair=self.name)
+        self._state("paused")
+
+    def resume(self) -> None:
+        """Work again."""
+        self.paused_until = None
+        self._events.emit(events.PAIR_RESUMED, pair=self.name)
+        self._state("idle")
+
+    def paused_for(self) -> float | None:
+        """Seconds that the pause still lasts (infinity: until resumed); None where there is none."""
+        if self.paused_until is None:
+            return None
+        left = self.paused_until - self._clock.now()
+        if left <= 0:
+            self.resume()
+            return None
+        return left
+
+    def _state(self, state: str) -> None:
+        self.state = state
+        self.changed()
+
+
+def _first_error(report: CycleReport) -> str:
+    for outcome in report.unfinished:
+        if outcome.error is not None:
+            return f"{outcome.step.path}: {outcome.error}"
+    return ""
