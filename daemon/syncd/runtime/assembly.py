@@ -1,0 +1,205 @@
+"""How the world of one pair is put together: its root and marker, its records, its bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncd import __version__, events
+from syncd.config.types import Pair
+from syncd.core.filters import Filter
+from syncd.core.model import Mode
+from syncd.engine.context import Context, Endpoint, Host
+from syncd.errors import ItemError, PairHalted, RemoteError
+from syncd.lifecycle.transfers import TransferBoard
+from syncd.local.digest import Digester
+from syncd.local.root import Root
+from syncd.ports import Capabilities, Clock, Events, Marker, ObjectStore, StopToken
+from syncd.s3.counts import RequestCounts
+from syncd.store.database import Database
+from syncd.store.pairs import PairStore, RecordSetIdentity
+from syncd.workers.section import Opened, Section
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+UNMARKED = "unmarked"
+"""The identity of a root that we may not write: it works for upload, without removals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """Opens sections. Everything that they share is in here."""
+
+    database: Database
+    clock: Clock
+    events: Events
+    transfers: TransferBoard
+    stop: StopToken
+    counts: RequestCounts
+    hostname: str
+    machine_id: str
+    dry: bool = False
+
+    def open(self, section: Section) -> Opened:
+        """Open a pair's root and records and connect to its endpoint. Sends no request."""
+        pair = section.pair
+        # A root that was synced before and is missing is a mount that is away: never made anew in its place.
+        fresh = self.database.identity(pair.name) is None
+        create = fresh and pair.mode is not Mode.UPLOAD and not self.dry
+        root = Root.at(pair.local, create=create, now=self.clock.now)
+        marker = self._marker(section, root)
+        records = self._records(pair, root, marker)
+        link = Link.to(pair, self.counts, lambda bucket, error: self._bucket_failed(section, bucket, error))
+        capabilities = self.database.capabilities.get(pair.s3.endpoint_url, pair.bucket) or Capabilities()
+        host_id = hashlib.sha256(f"{self.machine_id}:{marker.uuid}".encode()).hexdigest()[:32]
+        context = Context(
+            pair=pair,
+            wants=_wants(pair),
+            tree=root,
+            objects=link.objects(capabilities),
+            records=records,
+            endpoint=Endpoint(capabilities),
+            host=Host(name=self.hostname, id=host_id, software=f"syncd/{__version__}"),
+            clock=self.clock,
+            events=self.events,
+            transfers=self.transfers,
+            stop=self.stop,
+            digester=Digester,
+            ready=section.ready,
+            claims=section.claims,
+        )
+        return Opened(context=context, probe=lambda: self._probe(context, link))
+
+    def _probe(self, context: Context, link: Link) -> Context:
+        """Find out what the endpoint honours, remember it, and use it so."""
+        pair = context.pair
+        seen = link.probe()
+        self.database.capabilities.put(pair.s3.endpoint_url, pair.bucket, seen)
+        honoured = [name for name in ("put_if_none_match", "put_if_match", "delete_if_match") if getattr(seen, name)]
+        self.events.emit(
+            events.ENDPOINT_PROBED, pair=pair.name, honours=", ".join(honoured) or "none", versioned=seen.versioned
+        )
+        return replace(context, objects=link.objects(seen), endpoint=Endpoint(seen))
+
+    # --- the root ---
+
+    def _marker(self, section: Section, root: Root) -> Marker:
+        """The root's identity, made where there is none. PairHalted where another root was synced before."""
+        pair, marker = section.pair, root.marker()
+        before = self.database.identity(pair.name)
+        known = "" if before is None or before.root_uuid == UNMARKED else before.root_uuid
+        if known and (marker is None or marker.uuid != known):
+            self._refuse_other_root(section, known, marker)
+        if marker is not None:
+            return marker
+        made = Marker(uuid.uuid4().hex, 0)
+        if self.dry or not _written(root, made):
+            if pair.mode is not Mode.UPLOAD and not self.dry:
+                raise PairHalted(
+                    f"{pair.local} cannot be written, and this pair writes there",
+                    hint='give the daemon\'s user the right to write, or set mode = "upload"',
+                )
+            return Marker(UNMARKED, 0)
+        return made
+
+    def _refuse_other_root(self, section: Section, known: str, marker: Marker | None) -> None:
+        found = "no marker" if marker is None else "another marker"
+        plan_id = "root-" + hashlib.sha256(f"{known}:{marker and marker.uuid}".encode()).hexdigest()[:8]
+        if section.accepted_root == plan_id:
+            return
+        raise PairHalted(
+            f"{section.pair.local} is not the root that was synced before (it has {found})",
+            hint=f"mount or restore it; if it is meant to be a new one, synctl resume {section.name} "
+            f"--accept {plan_id} starts afresh: both sides are united, nothing is deleted",
+            plan_id=plan_id,
+        )
+
+    def _records(self, pair: Pair, root: Root, marker: Marker) -> PairStore:
+        identity = RecordSetIdentity(
+            root_uuid=marker.uuid, endpoint=pair.s3.endpoint_url, bucket=pair.bucket, prefix=pair.prefix
+        )
+        name = pair.name
+        if self.dry and self.database.identity(name) not in {None, identity}:
+            name = f"{name} (dry run)"  # opening it under another identity would drop the records of this one
+        records = self.database.pair(name, identity)
+        if marker.generation > records.generation() and not self.dry:
+            records.drop_all()
+            records.set_generation(marker.generation)
+            self.events.emit(
+                events.RECORDS_DROPPED,
+                pair=pair.name,
+                reason="the database is older than the root (restored from a copy?): both sides are united anew",
+            )
+        return records
+
+    def _bucket_failed(self, section: Section, bucket: str, error: RemoteError) -> None:
+        if section.once("bucket", f"{bucket}: {error.message}"):
+            self.events.emit(
+                events.FILE_SKIPPED, pair=section.name, path=f"{bucket}/", kind="bucket", reason=str(error)
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The way to a pair's bucket, or to its buckets. Connects when it is first used."""
+
+    pair: Pair
+    client: S3Client
+    counts: RequestCounts
+    problem: Callable[[str, RemoteError], None]
+
+    @classmethod
+    def to(cls, pair: Pair, counts: RequestCounts, problem: Callable[[str, RemoteError], None]) -> Link:
+        """Make the client. ConfigError or RemoteError where the settings cannot work."""
+        from syncd.s3.connect import connect
+
+        return cls(pair=pair, client=connect(pair.s3), counts=counts, problem=problem)
+
+    def objects(self, capabilities: Capabilities) -> ObjectStore:
+        """The store, used as a probe found it."""
+        from syncd.s3.buckets import BucketsObjects
+        from syncd.s3.gateway import Boto3Objects
+
+        def one(bucket: str) -> Boto3Objects:
+            return Boto3Objects(
+                self.client, bucket, checksum=self.pair.s3.checksum, capabilities=capabilities, counts=self.counts
+            )
+
+        if self.pair.layout == "buckets":
+            return BucketsObjects(lambda: _folders(self.pair.local), one, problem=self.problem)
+        return one(self.pair.bucket)
+
+    def probe(self) -> Capabilities:
+        """What the endpoint honours. Buckets may differ, so of several of them nothing is assumed."""
+        from syncd.s3.probe import probe
+
+        if self.pair.layout == "buckets":
+            return Capabilities(probed_at=time.time())
+        return probe(self.client, self.pair.bucket, self.pair.prefix)
+
+
+def _folders(root: Path) -> list[str]:
+    """The folders of a root in the buckets layout, by name."""
+    with os.scandir(root) as entries:
+        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
+
+
+def _wants(pair: Pair) -> Callable[[str], bool]:
+    chosen = Filter(pair.include, pair.exclude).wants
+    if pair.layout != "buckets":
+        return chosen
+    return lambda path: "/" in path and chosen(path)
+
+
+def _written(root: Root, marker: Marker) -> bool:
+    try:
+        return root.write_marker(marker)
+    except ItemError:
+        return False

@@ -1,0 +1,285 @@
+"""The running daemon, put together: sections, workers, control socket, supervisor."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from syncd import __version__, events
+from syncd.config.locate import Places
+from syncd.config.types import Config
+from syncd.control.port import Row
+from syncd.control.server import ControlServer
+from syncd.engine.pool import Pool
+from syncd.lifecycle.logs import Logs
+from syncd.lifecycle.notify import Notifier
+from syncd.lifecycle.stop import Stop
+from syncd.lifecycle.transfers import TransferBoard
+from syncd.ports import Clock
+from syncd.runtime.assembly import Assembly
+from syncd.runtime.operations import Operations
+from syncd.runtime.run_report import run_report, write_json
+from syncd.runtime.scale import threads_for
+from syncd.runtime.signals import Signals
+from syncd.runtime.stages import StopStage, closing_stage, worker_stage
+from syncd.runtime.status import StatusBoard
+from syncd.runtime.supervisor import Duties, Supervisor
+from syncd.runtime.times import rfc3339_day
+from syncd.s3.counts import RequestCounts, requests_of, totals_of
+from syncd.store.database import Database
+from syncd.workers.hotfolder import HotFolder
+from syncd.workers.housekeeper import Housekeeper
+from syncd.workers.reconciler import FORCE, LOST_EVENTS, Reconciler
+from syncd.workers.section import Section
+
+DRAIN_S = 30.0
+HOT_THREADS = 4
+KEEP_HISTORY_S = 400 * 86400.0
+SPARE_HASHES = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run of the daemon is given. `read` reads the configuration again; `show` writes it as TOML."""
+
+    config: Config
+    places: Places
+    hostname: str
+    machine_id: str
+    read: Callable[[], Config]
+    show: Callable[[Config], str]
+    examine: Callable[[Database], list[Row]]
+
+
+class Daemon:
+    """Everything of one run, made in order and stopped in order."""
+
+    def __init__(self, settings: Settings, *, logs: Logs, clock: Clock, database: Database, stack: ExitStack) -> None:
+        self._settings = settings
+        self._config = settings.config
+        self._logs = logs
+        self._clock = clock
+        self._database = database
+        self._stop = Stop()
+        self._transfers_stop = self._stop.child()
+        self._board = TransferBoard(clock)
+        self._counts: list[RequestCounts] = []
+        self._pool = Pool(threads_for(settings.config))
+        stack.callback(self._pool.close)
+        self._hot_pool = Pool(HOT_THREADS)  # of its own: a hot file must not wait behind a pass over a million
+        stack.callback(self._hot_pool.close)
+        self._sections = [self._section(pair.name) for pair in settings.config.pairs]
+        self._reconcilers: list[Reconciler] = []
+        self._hot: list[HotFolder] = []
+        for section in self._sections:
+            self._add_workers(section)
+        self._status = StatusBoard(
+            self._sections,
+            hostname=settings.hostname,
+            transfers=self._board,
+            totals=self._totals,
+            unresolved=database.conflicts.count,
+            stop=self._stop.child(),
+            events=logs.events,
+            clock=clock,
+        )
+        self._keeper = Housekeeper(
+            [self._count_requests, self._prune], stop=self._stop.child(), events=logs.events, clock=clock
+        )
+        self._counted: dict[str, int] = {}
+        self._status.workers = [*self._hot, *self._reconcilers, self._keeper, self._status]
+        self._supervisor: Supervisor | None = None
+        self._server = ControlServer(self._operations(), settings.places.socket, logs.events, version=__version__)
+
+    def run(self, signals: Signals, notifier: Notifier) -> int:
+        """Until it is asked to stop, or cannot go on. Returns the exit code."""
+        self._supervisor = Supervisor(
+            Duties(
+                startup=[self._restore_pauses, self._server.start],
+                workers=self._status.workers,
+                stop=self._stages(),
+                status=self._status.line,
+                reload=self._reload,
+            ),
+            signals=signals,
+            notifier=notifier,
+            events=self._logs.events,
+            clock=self._clock,
+        )
+        for notice in self._config.notices:
+            self._logs.events.emit(events.CONFIG_NOTICED, reason=notice)
+        code = self._supervisor.run()
+        if self._supervisor.hung:  # a thread that hangs in a dead mount must not keep the process from ending
+            self._logs.close()
+            os._exit(code)
+        return code
+
+    # --- making ---
+
+    def _section(self, name: str) -> Section:
+        pair = next(pair for pair in self._config.pairs if pair.name == name)
+        counts = RequestCounts()
+        self._counts.append(counts)
+        assembly = Assembly(
+            database=self._database,
+            clock=self._clock,
+            events=self._logs.events,
+            transfers=self._board,
+            stop=self._transfers_stop,
+            counts=counts,
+            hostname=self._settings.hostname,
+            machine_id=self._settings.machine_id,
+        )
+        return Section(
+            pair,
+            opener=assembly.open,
+            pool=self._pool,
+            clock=self._clock,
+            events=self._logs.events,
+            requests=lambda: requests_of([counts]),
+        )
+
+    def _add_workers(self, section: Section) -> None:
+        clock, said = self._clock, self._logs.events
+        hot: list[HotFolder] = []
+        reconciler = Reconciler(
+            section,
+            stop=self._stop.child(),
+            events=said,
+            clock=clock,
+            after=lambda: self._passed(section, hot),
+        )
+        worker = HotFolder(
+            section,
+            pool=self._hot_pool,
+            stop=self._stop.child(),
+            events=said,
+            clock=clock,
+            rescan=lambda: reconciler.wake(LOST_EVENTS),
+        )
+        hot.append(worker)
+        self._reconcilers.append(reconciler)
+        self._hot.append(worker)
+
+    def _passed(self, section: Section, hot: list[HotFolder]) -> None:
+        """After every pass: files may wait for their time, and monitoring reads the run report."""
+        for worker in hot:
+            worker.wake("timer")
+        report, error = section.last_report, section.last_failure
+        if error is not None or (report is not None and not section.last_pass_failed):  # one broken off tells nothing
+            told = run_report(section.pair, None if error else report, error, now=self._clock.now(), dry=False)
+            write_json(self._settings.places.state_dir / "last-run" / f"{section.name}.json", told)
+
+    def _totals(self) -> dict[str, int]:
+        """Everything sent since the start, of all sections."""
+        return totals_of(self._counts)
+
+    def _count_requests(self) -> None:
+        """Add what was sent since the last time to the day's totals."""
+        totals = self._totals()
+        self._database.add_requests(
+            rfc3339_day(self._clock.now()), {name: totals[name] - self._counted.get(name, 0) for name in totals}
+        )
+        self._counted = totals
+
+    def _prune(self) -> None:
+        self._database.history.prune(before=self._clock.now() - KEEP_HISTORY_S)
+        self._database.prune_requests(rfc3339_day(self._clock.now() - KEEP_HISTORY_S))
+        for section in self._sections:
+            if section.context is not None:
+                section.context.records.prune_hashes(2 * section.tracked + SPARE_HASHES)
+
+    def _operations(self) -> Operations:
+        return Operations(
+            config=lambda: self._config,
+            show=self._settings.show,
+            reconcilers=self._reconcilers,
+            board=self._status,
+            database=self._database,
+            clock=self._clock,
+            request_stop=self._request_stop,
+            request_reload=self._reload_now,
+            set_level=self._logs.set_level,
+            examine=lambda: self._settings.examine(self._database),
+            rest=self._stop.wait,
+        )
+
+    # --- running ---
+
+    def _restore_pauses(self) -> None:
+        for name, until in self._database.pauses.all().items():
+            for section in self._sections:
+                if section.name == name:
+                    section.pause(math.inf if until is None else until)
+
+    def _request_stop(self, now: bool) -> None:
+        if self._supervisor is not None:
+            self._supervisor.request_stop(now=now)
+
+    def _reload(self) -> None:
+        """SIGHUP: what cannot change in place is told in the log."""
+        for told in self._reload_now()["needs_restart"]:
+            self._logs.events.emit(events.CONFIG_NOTICED, reason=told)
+
+    def _reload_now(self) -> Row:
+        """Read the configuration again. What can change in place does; the rest is named."""
+        fresh, before = self._settings.read(), self._config
+        applied = self._reconfigure(fresh)
+        restart = []
+        if fresh.daemon.log_level != before.daemon.log_level:
+            self._logs.set_level(fresh.daemon.log_level)
+            applied.append(f"log_level = {fresh.daemon.log_level}")
+        if replace(fresh.daemon, log_level="") != replace(before.daemon, log_level=""):
+            restart.append("[daemon] changed: it takes effect after systemctl restart syncd (nothing is lost)")
+        names = {pair.name for pair in before.pairs}, {pair.name for pair in fresh.pairs}
+        for name in sorted(names[0] ^ names[1]):
+            restart.append(f"[[pair]] {name} came or went: it takes effect after systemctl restart syncd")
+        kept = tuple(pair for pair in fresh.pairs if pair.name in names[0])
+        gone = tuple(pair for pair in before.pairs if pair.name not in names[1])
+        self._config = replace(fresh, pairs=kept + gone)
+        return {"applied": applied, "needs_restart": restart, "notices": list(fresh.notices)}
+
+    def _reconfigure(self, fresh: Config) -> list[str]:
+        """Give changed sections their new settings, and a pass with them."""
+        applied = []
+        for reconciler in self._reconcilers:
+            section = reconciler.section
+            for pair in fresh.pairs:
+                if pair.name == section.name and pair != section.pair:
+                    section.reconfigure(pair)
+                    reconciler.wake(FORCE)
+                    applied.append(f"[[pair]] {pair.name}")
+        return applied
+
+    # --- stopping ---
+
+    def _stages(self) -> list[StopStage]:
+        return [
+            worker_stage("intake", self._hot, drain_s=5.0),
+            StopStage(
+                name="passes and transfers",
+                drain=self._drain,
+                ended=self._drained,
+                abandon=self._stop.abandon,
+                drain_s=DRAIN_S,
+            ),
+            closing_stage("control socket", self._server.close),
+            worker_stage("status", [self._status, self._keeper], drain_s=2.0),
+            closing_stage("store", self._database.close),
+        ]
+
+    def _drain(self) -> None:
+        for section in self._sections:
+            section.state = "draining"
+        self._transfers_stop.drain()
+        for reconciler in self._reconcilers:
+            reconciler.stop.drain()
+
+    def _drained(self, seconds: float) -> bool:
+        waiting = [reconciler for reconciler in self._reconcilers if reconciler.alive]
+        if waiting and not all(reconciler.join(seconds / len(waiting)) for reconciler in waiting):
+            return False
+        return self._pool.idle(seconds) and self._hot_pool.idle(seconds)

@@ -1,0 +1,287 @@
+"""What the control socket may ask for, done: `control.port.Daemon` over the running sections."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from syncd import __version__
+from syncd.config.types import Config
+from syncd.control.port import BadRequest, NotFound, Row
+from syncd.core.paths import RelPath, Unrepresentable, parse_relpath
+from syncd.engine.explain import explain, row
+from syncd.errors import PairHalted, Stale, SyncdError
+from syncd.ports import Clock, HistoryRow
+from syncd.runtime import recovery
+from syncd.runtime.forced import Request, force_sync
+from syncd.runtime.status import StatusBoard
+from syncd.runtime.times import rfc3339
+from syncd.store.database import Database
+from syncd.workers.reconciler import Reconciler
+from syncd.workers.section import Section
+
+
+class Operations:
+    """The daemon as its users see it. Every method may be called from many threads at once."""
+
+    def __init__(
+        self,
+        *,
+        config: Callable[[], Config],
+        show: Callable[[Config], str],
+        reconcilers: Sequence[Reconciler],
+        board: StatusBoard,
+        database: Database,
+        clock: Clock,
+        request_stop: Callable[[bool], None],
+        request_reload: Callable[[], Row],
+        set_level: Callable[[str], None],
+        examine: Callable[[], Iterable[Row]],
+        rest: Callable[[float], object],
+    ) -> None:
+        self._config = config
+        self._show = show
+        self._reconcilers: Mapping[str, Reconciler] = {each.section.name: each for each in reconcilers}
+        self._board = board
+        self._database = database
+        self._clock = clock
+        self._request_stop = request_stop
+        self._request_reload = request_reload
+        self._set_level = set_level
+        self._examine = examine
+        self._rest = rest
+
+    # --- at a glance ---
+
+    def status(self) -> Row:
+        """The snapshot."""
+        return self._board.snapshot()
+
+    def version(self) -> Row:
+        """What runs."""
+        return {"version": __version__, "pid": os.getpid(), "python": platform.python_version()}
+
+    def config_show(self) -> str:
+        """The configuration in effect."""
+        return self._show(self._config())
+
+    def doctor(self) -> Iterable[Row]:
+        """Every check, now."""
+        return self._examine()
+
+    # --- making it work ---
+
+    def force_sync(
+        self,
+        pair: str | None,
+        path: str | None,
+        wait: bool,
+        timeout: float | None,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Row:
+        """Run now."""
+        chosen = self._chosen(pair)
+        wanted = None
+        if path is not None:
+            section, wanted = self._locate(path, pair)
+            chosen = [self._reconcilers[section.name]]
+        request = Request(wait=wait, timeout=timeout, path=wanted, progress=progress, gone=gone, rest=self._rest)
+        answer = force_sync(chosen, request, self._clock)
+        if wait:  # who asks for the status next must see what was told here
+            self._board.refresh()
+        return answer
+
+    def stop(self, now: bool) -> None:
+        """Begin to stop."""
+        self._request_stop(now)
+
+    def pause(self, name: str | None, seconds: float | None) -> None:
+        """Stop new work of one section, or of all."""
+        until = math.inf if seconds is None else self._clock.now() + seconds
+        for each in self._chosen(name):
+            self._database.pauses.set(each.section.name, None if seconds is None else until)
+            each.section.pause(until)
+        self._board.refresh()
+
+    def resume(self, name: str | None, accept: str | None) -> None:
+        """Start work again; with `accept`, run exactly the plan that a guard halted."""
+        chosen = self._chosen(name)
+        if accept is not None and not any(self._accepted(each.section, accept) for each in chosen):
+            raise NotFound(
+                f"no halted plan {accept}", hint="`synctl status` shows the plan that is halted now; it may be newer"
+            )
+        for each in chosen:
+            self._database.pauses.clear(each.section.name)
+            if each.section.paused_until is not None:
+                each.section.resume()
+            each.ask()
+        self._board.refresh()
+
+    def _accepted(self, section: Section, plan_id: str) -> bool:
+        if plan_id.startswith("root-"):
+            if section.halted_plan != plan_id:
+                return False
+            section.accepted_root = plan_id
+            return True
+        context = section.context
+        return context is not None and context.records.accept_plan(plan_id)
+
+    def reload(self) -> Row:
+        """Read the configuration again."""
+        return self._request_reload()
+
+    def set_log_level(self, level: str) -> None:
+        """Change what is logged."""
+        try:
+            self._set_level(level)
+        except ValueError as error:
+            raise BadRequest(f"{level} is no log level", hint="debug, info, warning or error") from error
+
+    # --- looking closer ---
+
+    def plan(self, pair: str | None) -> Iterator[Row]:
+        """What the next pass would do. Reads and lists, changes nothing."""
+        for each in self._chosen(pair):
+            _, cycle = each.section.run_pass(dry=True)
+            for step in sorted(cycle.steps, key=lambda step: step.path):
+                yield row(each.section.name, step)
+
+    def explain(self, path: str) -> Row:
+        """All that is known of one path."""
+        section, wanted = self._locate(path, None)
+        try:
+            answer = explain(section.open(), wanted)
+        except Stale as stale:
+            raise SyncdError(f"{path} changed while it was looked at", hint="ask again") from stale
+        answer["agreed"] = answer.pop("record")
+        answer["history"] = list(self.history(wanted, None, 20, section.name))
+        return answer
+
+    def history(self, path: str | None, since: float | None, limit: int, pair: str | None) -> Iterable[Row]:
+        """What was done, newest first."""
+        names = [each.section.name for each in self._chosen(pair)]
+        wanted: str | None = None
+        if path is not None and path.startswith("/"):
+            section, wanted = self._locate(path, pair)
+            names = [section.name]
+        elif path is not None:
+            wanted = _parsed(path)  # of every pair: what is gone from all sides has a history all the same
+        rows: list[Row] = []
+        for name in names:
+            found = self._database.history.query(pair=name, path=wanted, since=since, limit=limit)
+            rows += [_history(name, done) for done in found]
+        rows.sort(key=lambda found: (found["at"] or "", int(found["id"])), reverse=True)
+        return rows[:limit]
+
+    def conflicts(self) -> Iterable[Row]:
+        """The ones that nobody settled."""
+        for name in self._reconcilers:
+            for met in self._database.conflicts.unresolved(name):
+                yield {
+                    "id": str(met.id),
+                    "at": rfc3339(met.at),
+                    "pair": name,
+                    "path": met.path,
+                    "rule": met.rule,
+                    "winner": met.winner,
+                    "loser_digest": met.loser_digest,
+                    "loser_at": met.loser_at,
+                    "resolved": met.resolved,
+                }
+
+    def resolve_conflict(self, id: str, keep: str) -> None:
+        """Settle one."""
+        for name, each in self._reconcilers.items():
+            for met in self._database.conflicts.unresolved(name):
+                if str(met.id) == id:
+                    recovery.resolve(each.section, self._database, met, keep)
+                    each.ask()
+                    return
+        raise NotFound(f"no conflict {id}", hint="`synctl conflicts` lists them")
+
+    def trash(self, pair: str | None) -> Iterable[Row]:
+        """What was displaced."""
+        for each in self._chosen(pair):
+            for kept in recovery.trash_rows(each.section, self._database):
+                yield {
+                    "id": recovery.wire_id(kept),
+                    "at": rfc3339(kept.at),
+                    "pair": each.section.name,
+                    "path": kept.path,
+                    "where": kept.where,
+                    "reason": kept.reason,
+                    "size": kept.size,
+                    "digest": kept.digest,
+                }
+
+    def trash_restore(self, id: str, to: str | None) -> None:
+        """Bring one back."""
+        for each in self._reconcilers.values():
+            for kept in recovery.trash_rows(each.section, self._database):
+                if recovery.wire_id(kept) == id:
+                    recovery.restore(each.section, self._database, kept, to)
+                    return
+        raise NotFound(f"nothing in the trash has the id {id}", hint="`synctl trash list` shows what is there")
+
+    # --- names ---
+
+    def _chosen(self, name: str | None) -> list[Reconciler]:
+        if name is None:
+            return list(self._reconcilers.values())
+        if name not in self._reconcilers:
+            known = ", ".join(self._reconcilers) or "none is configured"
+            raise NotFound(f"no section named {name}", hint=f"sections: {known}")
+        return [self._reconcilers[name]]
+
+    def _locate(self, path: str, pair: str | None) -> tuple[Section, RelPath]:
+        """The section and the path in it; absolute, or relative to the root of the only (or the named) pair."""
+        sections = [each.section for each in self._chosen(pair)]
+        if path.startswith("/"):
+            for section in sections:
+                if Path(path).is_relative_to(section.pair.local):
+                    return section, _parsed(str(Path(path).relative_to(section.pair.local)))
+            raise NotFound(f"{path} lies under no configured root")
+        if len(sections) == 1:
+            return sections[0], _parsed(path)
+        wanted = _parsed(path)
+        for section in sections:
+            if _knows(section, wanted):
+                return section, wanted
+        raise NotFound(f"no pair knows {path}", hint="give the absolute path")
+
+
+def _parsed(path: str) -> RelPath:
+    try:
+        return parse_relpath(path)
+    except Unrepresentable as error:
+        raise BadRequest(f"{path!r} is no path in a root: {error.reason}") from error
+
+
+def _knows(section: Section, path: RelPath) -> bool:
+    try:
+        context = section.open()
+    except PairHalted:
+        return False
+    return context.records.get(path) is not None or context.tree.lstat(path) is not None
+
+
+def _history(pair: str, done: HistoryRow) -> Row:
+    return {
+        "id": str(done.id),
+        "at": rfc3339(done.at),
+        "pair": pair,
+        "path": done.path,
+        "operation": done.operation,
+        "rule": done.rule,
+        "result": done.result,
+        "size": done.size,
+        "digest": done.digest,
+        "etag": done.etag,
+        "error": done.error,
+        "cycle": done.cycle,
+        "elapsed_seconds": round(done.elapsed_s, 3),
+    }
