@@ -1,0 +1,215 @@
+"""A daemon without work: it answers the control socket from plain values and remembers what it was told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.control.port import NotFound, Row
+
+PLAN_ROW = {
+    "pair": "logs",
+    "path": "a/one.gz",
+    "action": "upload",
+    "rule": "create-local",
+    "reason": "it is new here",
+    "size": 1200,
+}
+
+
+def pair_row(**changed: Any) -> Row:
+    """One pair as status shows it, quiet and well."""
+    row: Row = {
+        "name": "logs",
+        "mode": "upload",
+        "local": "/var/log/loadtest",
+        "remote": "s3://bucket/lt-07/",
+        "state": "idle",
+        "tracked_files": 4000,
+        "pending_files": 0,
+        "pending_bytes": 0,
+        "oldest_unprotected_seconds": 14.2,
+        "watch": "inotify",
+        "halted_plan_id": None,
+        "counts": {
+            "conflicts": 0,
+            "held": 0,
+            "contended": 0,
+            "unrepresentable": 0,
+            "superseded": 0,
+            "diverged": 0,
+            "archived": 0,
+            "unproven": 0,
+        },
+        "last_cycle": {
+            "id": "c-12",
+            "started_at": "2026-11-20T13:00:00Z",
+            "duration_seconds": 1.5,
+            "uploaded": 12,
+            "downloaded": 0,
+            "skipped": 4000,
+            "deleted": 0,
+            "cleaned": 0,
+            "conflicts": 0,
+            "errors": 0,
+            "bytes_up": 41_200_000,
+            "bytes_down": 0,
+            "requests": {"put": 12, "list": 4},
+        },
+        "last_success_at": "2026-11-20T13:00:39Z",
+        "last_error": None,
+    }
+    return {**row, **changed}
+
+
+def status_row(**changed: Any) -> Row:
+    """The whole status, with one pair, healthy."""
+    row: Row = {
+        "schema_version": 1,
+        "version": "0.3.0",
+        "pid": 812,
+        "started_at": "2026-11-17T09:00:00Z",
+        "uptime_seconds": 3 * 86400 + 4 * 3600 + 40.0,
+        "host": "lt-07",
+        "health": "ok",
+        "health_reasons": [],
+        "workers": {
+            "reconciler-logs": {
+                "state": "waiting",
+                "heartbeat_age_seconds": 0.4,
+                "restarts": 0,
+                "last_error": None,
+            }
+        },
+        "pairs": [pair_row()],
+        "batches": [],
+        "copies": [],
+        "mirrors": [],
+        "transfers": [],
+        "s3": {
+            "requests": {"put": 41230, "get": 0, "list": 980, "head": 12, "delete": 0, "copy": 0},
+            "bytes_up": 10,
+            "bytes_down": 20,
+            "throttled": 0,
+            "retried": 0,
+        },
+    }
+    return {**row, **changed}
+
+
+@dataclass
+class StubDaemon:
+    """Set its fields before a call; `told` holds every change that was asked for."""
+
+    answer: Row = field(default_factory=status_row)
+    plan_rows: Iterable[Row] = (PLAN_ROW,)
+    history_rows: Iterable[Row] = ()
+    conflict_rows: Iterable[Row] = ()
+    trash_rows: Iterable[Row] = ()
+    checks: Iterable[Row] = ()
+    sync_answer: Row = field(default_factory=lambda: {"cycles": [], "missing": [], "exit_code": 0})
+    progress_rows: Iterable[Row] = ()
+    error: Exception | None = None
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    release: threading.Event = field(default_factory=threading.Event)
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    left: threading.Event = field(default_factory=threading.Event)
+    asked: list[Any] = field(default_factory=list)
+
+    def status(self) -> Row:
+        self._fail()
+        return self.answer
+
+    def force_sync(
+        self,
+        pair: str | None,
+        path: str | None,
+        wait: bool,
+        timeout: float | None,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Row:
+        self._change("force_sync", pair, path, wait, timeout)
+        for row in self.progress_rows:
+            progress(row)
+        self.entered.release()
+        while wait and not self.release.wait(0.01):
+            if gone():
+                self.left.set()
+                return {"cycles": [], "missing": [], "exit_code": 5}
+        return self.sync_answer
+
+    def stop(self, now: bool) -> None:
+        self._change("stop", now)
+
+    def pause(self, name: str | None, seconds: float | None) -> None:
+        self._known(name)
+        self._change("pause", name, seconds)
+
+    def resume(self, name: str | None, accept: str | None) -> None:
+        self._known(name)
+        self._change("resume", name, accept)
+
+    def plan(self, pair: str | None) -> Iterable[Row]:
+        self._known(pair)
+        self._fail()
+        return self.plan_rows
+
+    def explain(self, path: str) -> Row:
+        self.asked.append(path)
+        self._fail()
+        return {
+            "pair": "logs",
+            "path": path,
+            "local": {"size": 3, "mtime": "2026-11-20T12:00:00Z"},
+            "remote": None,
+            "agreed": None,
+            "next": {"action": "upload", "rule": "create-local", "reason": "it is new here"},
+            "history": [],
+        }
+
+    def history(self, path: str | None, since: float | None, limit: int, pair: str | None) -> Iterable[Row]:
+        self.asked.append((path, since, limit, pair))
+        return self.history_rows
+
+    def conflicts(self) -> Iterable[Row]:
+        return self.conflict_rows
+
+    def resolve_conflict(self, id: str, keep: str) -> None:
+        self._change("resolve_conflict", id, keep)
+
+    def trash(self, pair: str | None) -> Iterable[Row]:
+        return self.trash_rows
+
+    def trash_restore(self, id: str, to: str | None) -> None:
+        self._change("trash_restore", id, to)
+
+    def doctor(self) -> Iterable[Row]:
+        return self.checks
+
+    def reload(self) -> Row:
+        self._change("reload")
+        return {"applied": ["pair.logs.interval"], "needs_restart": [], "notices": []}
+
+    def config_show(self) -> str:
+        return '[daemon]\nlog_level = "info"\n'
+
+    def set_log_level(self, level: str) -> None:
+        self._change("set_log_level", level)
+
+    def version(self) -> Row:
+        return {"version": "0.3.0", "pid": 812, "python": "3.11.7"}
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def _change(self, *what: Any) -> None:
+        self._fail()
+        self.told.append(what)
+
+    def _known(self, name: str | None) -> None:
+        if name not in {None, "logs"}:
+            raise NotFound(f"no section is named {name}", hint="`synctl status` lists them")

@@ -1,0 +1,55 @@
+"""A store under test in the contract suite, and what each one is known to honour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+
+from support.fake_store import EVERYTHING
+from syncd.ports import Capabilities, ObjectStore
+
+MOTO = Capabilities(  # it refuses no copy, whatever the source's ETag
+    put_if_none_match=True,
+    put_if_match=True,
+    delete_if_match=True,
+    copy_if_match=False,
+    etag_is_md5=True,
+    stores_checksum=True,
+    probed_at=5.0,
+)
+RCLONE = Capabilities(etag_is_md5=True, stores_checksum=True, probed_at=5.0)  # it ignores every precondition
+CEPH = Capabilities(put_if_none_match=True, put_if_match=True, quoted_if_match=False, etag_is_md5=True, probed_at=5.0)
+
+STORES = {"fake": EVERYTHING, "moto": MOTO, "ceph": CEPH}
+"""What the contract is held against. test_probe.py holds this table against the real servers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A store under test and what its own probe found that it honours."""
+
+    name: str
+    objects: ObjectStore
+    capabilities: Capabilities
+
+
+def params(names: Iterable[str]) -> list[object]:
+    """These stores as parameters, each with its mark."""
+    return [pytest.param(name, marks=pytest.mark.ceph) if name == "ceph" else name for name in names]
+
+
+def only(*names: str) -> pytest.MarkDecorator:
+    """Hold the test's sentence against these stores alone."""
+    return pytest.mark.parametrize("subject", params(names), indirect=True)
+
+
+def able(capability: str) -> pytest.MarkDecorator:
+    """Hold the test's sentence against the stores that have this capability."""
+    return only(*(name for name, known in STORES.items() if getattr(known, capability)))
+
+
+def all_but(deviating: str) -> pytest.MarkDecorator:
+    """Hold the test's sentence against every store but one, whose deviation another test states."""
+    return only(*(name for name in STORES if name != deviating))
