@@ -8,21 +8,23 @@ from support.source import Module, daemon_modules, is_standard, modules
 
 FLOORS = {
     **dict.fromkeys(("core", "errors", "events", "ports"), 1),
-    **dict.fromkeys(("config", "local", "s3", "store", "lifecycle"), 2),
+    **dict.fromkeys(("config", "local", "s3", "store", "index", "lifecycle"), 2),
     "engine": 3,
-    **dict.fromkeys(("workers", "control"), 4),
-    **dict.fromkeys(("runtime", "arguments"), 5),
-    **dict.fromkeys(("app", "__main__"), 6),
+    "archive": 4,
+    **dict.fromkeys(("workers", "control"), 5),
+    **dict.fromkeys(("runtime", "arguments"), 6),
+    **dict.fromkeys(("app", "__main__"), 7),
     "": 1,  # syncd/__init__.py: the version
 }
 
 REASONS = {
     1: "floor 1 is the vocabulary: it takes values and returns values, and everybody stands on it",
     2: "an adapter knows core, the ports and its own SDK; through a sibling it could not be replaced by itself",
-    3: "the engine sees the world through ports.py, so that the same code runs on fakes, files and S3",
-    4: "workers and handlers drive the engine; what stands above them wires them together",
-    5: "the supervisor knows workers as such; only app.py knows concrete ones",
-    6: "nothing is above the wiring",
+    3: "the engine sees the world through its ports, so that the same code runs on fakes, files and S3",
+    4: "the archiver plans and packs; what it changes it changes through the engine, which knows nothing of it",
+    5: "workers and handlers drive engine and archiver; what stands above them wires them together",
+    6: "the supervisor knows workers as such; only app.py knows concrete ones",
+    7: "nothing is above the wiring",
 }
 
 # config.types is plain values, which every room may read; reading files and parsing are config's own business
@@ -38,6 +40,8 @@ LIBRARIES = {
     "sdnotify": {"lifecycle"},
     "watchdog": {"local"},
     "varlink": {"control"},
+    "elasticsearch": {"index"},
+    "opensearchpy": {"index"},
 }
 CORE_NEVER = {"os", "time", "threading", "boto3", "botocore", "sqlite3", "structlog", "socket", "subprocess", "logging"}
 ENGINE_NEVER = {"syncd.local", "syncd.s3", "syncd.store"}
@@ -75,7 +79,7 @@ def test_the_engine_knows_no_adapter() -> None:
     found = [
         f"{module.path}:{line} imports {name}: {REASONS[3]}"
         for module in daemon_modules()
-        if module.room == "engine"
+        if module.room in {"engine", "archive"}
         for line, name in module.imports()
         if ".".join(name.split(".")[:2]) in ENGINE_NEVER
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,11 +78,60 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """`[batch.elasticsearch]`: where archived files are made searchable. An empty url: nowhere."""
+
+    url: str = ""
+    index: str = "syncd-archives"
+    flavor: str = "elasticsearch"  # elasticsearch opensearch
+    api_key: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    timeout: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """`[[batch]]`: small files below `<root>/<bucket>/<key>` become archives under the same key folders."""
+
+    name: str
+    root: Path
+    s3: S3
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_size: int = 1 << 30  # bytes of one archive's content; a larger file goes up alone
+    max_files: int = 100_000  # members of one archive
+    min_files: int = 20  # a key folder waits for so many, or for max_age
+    max_age: timedelta = timedelta(hours=1)
+    min_age: timedelta = timedelta(seconds=30)
+    settle: timedelta = timedelta(seconds=2)
+    interval: timedelta = timedelta(minutes=5)
+    spool: Path | None = None  # None: <state_dir>/spool/<name>
+    spool_max: int = 4 << 30  # bytes that one run seals
+    streaming: bool = False
+    manifest: str = "always"  # always fallback
+    manifest_bucket: str = ""  # empty: beside the archive
+    index: Index = Index()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Syslog:
+    """`[syslog]`: a remote rsyslog that takes the daemon's events as RFC 5424. An empty host: none."""
+
+    host: str = ""
+    port: int = 514
+    protocol: str = "tcp"  # tcp (octet counting) udp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything, with where it came from and what deserves one notice (`notices`, in words)."""
 
     daemon: Daemon = Daemon()
     s3: S3 = S3()
     pairs: tuple[Pair, ...] = ()
+    batches: tuple[Batch, ...] = ()
+    syslog: Syslog = Syslog()
     notices: tuple[str, ...] = ()
     source: str = ""  # the file's path, or "flags and variables"

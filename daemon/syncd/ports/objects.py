@@ -1,0 +1,173 @@
+"""A bucket as the engine sees it: conditional writes, exact reads, what an endpoint honours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from syncd.core.model import ETag, ListedObject, ObjectFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The target does not exist (`If-None-Match: *`; RENAME_NOREPLACE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The object still has this ETag (`If-Match`)."""
+
+    etag: ETag
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """No precondition can be sent: the endpoint honours none, and the caller has just looked (HEAD)."""
+
+
+RemoteExpect = Absent | Matches | Unchecked
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Up to a thousand rows, keys strictly increasing as UTF-8 bytes within and across pages."""
+
+    objects: Sequence[ListedObject]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHeaders:
+    """What is written beside the bytes. `metadata` keys are lower-case, values any text (the adapter encodes)."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    storage_class: str = ""
+    acl: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checksums:
+    """What we know of a body before it is sent. Base64 values are made by the adapter. None: not known."""
+
+    md5: bytes | None = None
+    sha256: bytes | None = None
+    crc64nvme: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAnswer:
+    """What the store said of a finished write. `checksum` is "ALGORITHM:base64" as the answer carried it."""
+
+    etag: ETag
+    version_id: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One uploaded part of a multipart upload, numbered from 1."""
+
+    number: int
+    etag: ETag
+    checksum: str | None = None
+
+
+class ObjectBody(Protocol):
+    """The bytes of a GET in pieces, and the facts that came with its headers."""
+
+    facts: ObjectFacts
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the probe saw this endpoint honour: the right value passes and the wrong one fails.
+
+    `delete_if_match` False and `versioned` True: a delete writes a marker, so nothing is lost.
+    `versioned` is GetBucketVersioning == Enabled; 403 or Suspended counts as False.
+    `stores_checksum`: HEAD shows the CRC64NVME sent with a PUT. `etag_is_md5`: the ETag of a single PUT is its MD5.
+    """
+
+    put_if_none_match: bool = False
+    put_if_match: bool = False
+    delete_if_match: bool = False
+    copy_if_match: bool = False  # x-amz-copy-source-if-match
+    copy: bool = True
+    quoted_if_match: bool = True  # send If-Match with quotes (False: this store wants it bare)
+    etag_is_md5: bool = False
+    stores_checksum: bool = False
+    versioned: bool = False
+    probed_at: float = 0.0  # seconds since the epoch; 0: never, assume nothing
+
+
+class ObjectStore(Protocol):
+    """One bucket of one endpoint. Keys are whole keys (prefix included). Every method may raise RemoteError.
+
+    Writes take their precondition (`expect` has no default) and raise Stale when it does not hold. Calls are
+    thread-safe; retries of what is retryable happen inside, within `[s3] retries`.
+    """
+
+    @property
+    def incomplete(self) -> frozenset[str]:
+        """First components of keys whose listing failed by itself: nothing follows from what is absent there."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ListPage]:
+        """All objects below prefix in key order. A page out of order or truncated without a token: RemoteError."""
+        ...
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """Facts of one object, or None where there is none."""
+        ...
+
+    def get(
+        self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None
+    ) -> AbstractContextManager[ObjectBody]:
+        """Read bytes [start, start+length) of exactly that ETag. Stale if the object changed or is gone.
+
+        With a version id that version is read, whatever is newest; only then may `expect` be None (ValueError else).
+        """
+        ...
+
+    def put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> PutAnswer:
+        """Write one object of `size` bytes from the (seekable) body in one request."""
+        ...
+
+    def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
+        """Begin an upload in parts and return its id."""
+        ...
+
+    def put_part(
+        self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums
+    ) -> Part: ...
+
+    def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, expect: RemoteExpect, size: int, sums: Checksums
+    ) -> PutAnswer: ...
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Drop an upload of ours. One that is gone already is no error."""
+        ...
+
+    def copy(
+        self, source: str, target: str, *, source_etag: ETag, expect: RemoteExpect, headers: ObjectHeaders | None
+    ) -> PutAnswer:
+        """Server-side copy of exactly that source, any size (in parts over 5 GiB, metadata carried).
+
+        headers None: the source's own metadata.
+        """
+        ...
+
+    def delete(self, key: str, *, expect: Matches | Unchecked) -> None:
+        """Delete one object. One that is gone already is no error."""
+        ...
+
+    def server_now(self) -> float:
+        """The server's clock (seconds since the epoch) by its last Date header; our own before any answer."""
+        ...

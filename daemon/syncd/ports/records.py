@@ -1,0 +1,151 @@
+"""What is remembered of one pair, as the engine asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from syncd.core.model import LocalStat, Record
+from syncd.core.paths import RelPath
+from syncd.ports.tree import Hashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One thing that was done (or failed) to one path. `at` in seconds since the epoch."""
+
+    at: float
+    path: str
+    operation: str  # upload download adopt trash delete clean restore conflict superseded ...
+    rule: str
+    result: str  # done stale failed
+    size: int = 0
+    digest: str = ""  # "sha256:hex"
+    etag: str = ""
+    error: str = ""
+    cycle: str = ""
+    elapsed_s: float = 0.0
+    id: int = 0
+    pair: str = ""  # the section's name, filled in by the store on reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictRow:
+    """A conflict that was met. `loser_at` says where the loser is: a path, "trash:NAME", "s3:KEY" or "version:ID"."""
+
+    at: float
+    path: str
+    rule: str
+    winner: str  # local remote
+    loser_digest: str
+    loser_at: str
+    resolved: str = ""  # "", or how a person settled it
+    id: int = 0
+    pair: str = ""  # the section's name, filled in by the store on reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrashRow:
+    """Something that was displaced. `where` is "local:NAME", "s3:KEY" or "version:KEY:ID"."""
+
+    at: float
+    path: str
+    where: str
+    reason: str  # conflict superseded deleted cleaned
+    size: int
+    digest: str = ""
+    id: int = 0
+    pair: str = ""  # the section's name, filled in by the store on reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One outcome, written in one transaction or not at all. `put` and `drop` are upserts and removals of records.
+
+    `expect_seq`: the row's seq that the decision was made under (0: no row); where it is another by now,
+    nothing is written and the future raises Stale.
+    """
+
+    path: RelPath | None = None
+    expect_seq: int | None = None
+    put: Record | None = None
+    drop: RelPath | None = None
+    history: HistoryRow | None = None
+    conflict: ConflictRow | None = None
+    trash: TrashRow | None = None
+
+
+class RecordStore(Protocol):
+    """The records, hash cache and history of one pair. A write is durable when its future is done."""
+
+    def commit(self, change: Commit) -> Future[Record | None]:
+        """Queue for the group commit (20 ms or 256). The future gives the stored record (with its seq) after fsync."""
+        ...
+
+    def get(self, path: RelPath) -> Record | None: ...
+
+    def walk(self, under: RelPath | None = None) -> Iterator[Record]:
+        """Every record (or those below a folder) in the order of `core.paths.order`; no transaction is kept open."""
+        ...
+
+    def count(self) -> int:
+        """How many records there are."""
+        ...
+
+    def seq(self) -> int:
+        """The number of the last commit: what a pass notes before it looks, to skip rows that changed since."""
+        ...
+
+    def by_inode(self, inode: int, size: int, mtime_ns: int) -> Record | None:
+        """The newest record whose local side was that file: a rename's old name, or, once it is known, its new one."""
+        ...
+
+    def drop_all(self) -> None:
+        """Forget every record of this set; the hash cache stays. Union follows."""
+        ...
+
+    def cached_hashes(self, stat: LocalStat) -> Hashes | None: ...
+
+    def cache_hashes(self, stat: LocalStat, hashes: Hashes) -> None:
+        """Remember (merged with what is there); durable with some later commit."""
+        ...
+
+    def prune_hashes(self, keep: int) -> int:
+        """Forget hashes beyond so many, those longest not asked for first. Returns how many went."""
+        ...
+
+    def generation(self) -> int: ...
+
+    def set_generation(self, generation: int) -> None:
+        """Commit the intent g+1 before the marker takes it. Durable on return."""
+        ...
+
+    def halted_plan(self) -> tuple[str, list[str]] | None:
+        """The plan that a guard halted: its id and the fingerprints of its rows."""
+        ...
+
+    def set_halted_plan(self, plan_id: str, fingerprints: Sequence[str]) -> None: ...
+
+    def accepted_plan(self) -> frozenset[str]:
+        """Fingerprints that a person accepted (resume --accept), until `clear_plans`."""
+        ...
+
+    def accept_plan(self, plan_id: str) -> bool:
+        """Accept exactly the halted plan of that id; False where it is another one."""
+        ...
+
+    def clear_plans(self) -> None: ...
+
+    def journal_upload(self, key: str, upload_id: str) -> None:
+        """Remember a multipart upload before its first part, so that it alone is aborted after a crash."""
+        ...
+
+    def forget_upload(self, upload_id: str) -> None: ...
+
+    def open_uploads(self) -> list[tuple[str, str]]: ...
+
+    def removals_since(self, since: float) -> int:
+        """How many deletions the history holds since then: the guard's count per hour."""
+        ...
