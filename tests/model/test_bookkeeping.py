@@ -107,3 +107,12 @@ def test_what_only_came_from_s3_may_stand_against_it_once_its_record_is_lost(los
     with nullcontext() if lost else pytest.raises(AssertionError):
         world.check_agreement()
     world.close()
+
+
+def test_a_file_renamed_away_and_back_is_no_write_and_the_deletion_of_its_object_holds(
+    world: World, host: ModelHost
+) -> None:
+    world.rename(host, "a", "b")
+    world.foreign_delete("a")
+    world.rename(host, "b", "a")
+    assert "a" not in world.expected

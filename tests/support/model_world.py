@@ -193,11 +193,15 @@ class World:
             self.bucket.take_away(PREFIX + path)
 
     def _written(self, host: ModelHost, path: str, content: bytes) -> None:
-        """Expect the content to survive deletions, unless other content is under way to the same path."""
+        """Expect the content to survive deletions, unless other content is under way to the same path.
+
+        What the host agreed on with S3 and comes back (a file renamed away and back) is no write: its deletion holds.
+        """
         host.touched.add(path)
         mine = host.files().get(path)
         self.expected.pop(path, None)
-        if content != mine and self._settled(path, mine):
+        agreed = self.journals[host.name].agreed.get(path)
+        if content not in {mine, agreed} and self._settled(path, mine):
             self.expected[path] = Expected(host, content)
 
     def _settled(self, path: str, content: bytes | None) -> bool:
