@@ -10,6 +10,7 @@ from pathlib import Path
 
 from syncd.errors import ConfigError, FatalError
 from syncd.ports import Clock
+from syncd.store.archives import Archives, find_batch, sweep
 from syncd.store.capabilities import CapabilityTable
 from syncd.store.conflicts import Conflicts
 from syncd.store.connection import Readers, connect_writer
@@ -63,6 +64,7 @@ class Database:
                 undo.callback(connection.close)
                 migrate(connection, path)
                 _use_wal(connection, path)
+                sweep(connection)
             except OSError as error:
                 hint = f"the daemon's user must own {path.parent}"
                 raise FatalError(f"the database {path} cannot be made: {error.strerror}", hint=hint) from error
@@ -79,6 +81,10 @@ class Database:
     def identity(self, name: str) -> RecordSetIdentity | None:
         """What the records of that pair were made of last time; None where it was never opened."""
         return self._writer.call(partial(known_identity, name=name))
+
+    def archives(self, name: str) -> Archives:
+        """The journal of one batch section, by its name alone: another root or endpoint finds all that was archived."""
+        return Archives(self._readers, self._writer, self._clock, self._writer.call(partial(find_batch, name=name)))
 
     def add_requests(self, day: str, counts: Mapping[str, int]) -> None:
         """Add to the requests of a day of UTC ("2026-11-20") by operation; durable within seconds."""

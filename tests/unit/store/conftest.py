@@ -1,7 +1,8 @@
-"""A database in a folder of its own, a clock that tests set, and builders of records."""
+"""A database in a folder of its own, a clock that tests set, builders of records and archives, and crashes."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from syncd.core.archive import Archive, Member, Original
 from syncd.core.model import Digest, ETag, HashType, LocalStat, LocalState, Origin, ProofKind, Record, RemoteState
 from syncd.core.paths import parse_relpath
+from syncd.store.archives import Archives
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
 
@@ -44,8 +47,24 @@ TEMPLATE = Record(
     proof=ProofKind.ETAG,
     origin=Origin.UPLOADED,
 )
+ARCHIVE = Archive(
+    uuid="u1",
+    bucket="logs",
+    key=parse_relpath("h1/u1.tar"),
+    size=20_480,
+    sha256="ab" * 32,
+    md5="cd" * 16,
+    crc64nvme=2**64 - 2,
+    operation="op-u1",
+    created_at=1_700_000_000.25,
+    manifest_offset=10_240,
+    manifest_size=512,
+)
 
 MakeRecord = Callable[..., Record]
+MakeArchive = Callable[..., Archive]
+MakeOriginals = Callable[..., list[Original]]
+Crash = Callable[[], Path]
 
 
 @pytest.fixture
@@ -80,3 +99,59 @@ def record() -> MakeRecord:
         return replace(TEMPLATE, path=parse_relpath(path), **changes)
 
     return make
+
+
+@pytest.fixture
+def store(database: Database) -> Archives:
+    return database.archives("small files")
+
+
+@pytest.fixture
+def archive() -> MakeArchive:
+    def make(uuid: str = "u1", *, bucket: str = "logs", **changes: Any) -> Archive:
+        key = parse_relpath(f"h1/{uuid}.tar")
+        return replace(ARCHIVE, **{"uuid": uuid, "bucket": bucket, "key": key, "operation": f"op-{uuid}", **changes})
+
+    return make
+
+
+@pytest.fixture
+def originals() -> MakeOriginals:
+    """Originals of these paths, 100 bytes each, in that order; those of `void` are void."""
+
+    def make(*paths: str, void: tuple[str, ...] = (), inode: int = 1) -> list[Original]:
+        made = []
+        for place, text in enumerate(paths):
+            path, mtime_ns = parse_relpath(text), 1_700_000_000_123_456_789 + place
+            member = Member(
+                path=path,
+                offset=512 + 1024 * place,
+                size=100,
+                sha256=f"{place:064x}",
+                mtime_ns=mtime_ns,
+                mode=0o640,
+                uid=1000,
+                gid=4_000_000_000,
+                void=text in void,
+            )
+            made.append(Original(member=member, stat=LocalStat(100, mtime_ns, mtime_ns + 5, inode + place)))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def crash(path: Path, tmp_path: Path) -> Crash:
+    """What a crash now would leave: the database and its log as they are on the disk, in a folder of their own."""
+    left: list[Path] = []
+
+    def copy() -> Path:
+        folder = tmp_path / f"crash-{len(left)}"
+        folder.mkdir()
+        for suffix in ("", "-wal"):
+            if Path(f"{path}{suffix}").exists():
+                shutil.copyfile(f"{path}{suffix}", folder / f"{path.name}{suffix}")
+        left.append(folder / path.name)
+        return left[-1]
+
+    return copy
