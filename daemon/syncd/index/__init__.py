@@ -1,0 +1,1 @@
+"""The search index of archived files behind `ports.ArchiveIndex`: Elasticsearch, or OpenSearch."""
