@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -25,12 +24,12 @@ from syncd.config.quantities import (
     parse_size,
     quote,
 )
-from syncd.config.remotes import REMOTE, check_endpoint
 from syncd.core.filters import BadGlob, check_glob
 
 TomlValue = str | int | bool | list[str]
 
 LATER = "arrives in a later version"
+HIDDEN = "***"
 
 
 class Kind(Protocol):
@@ -67,10 +66,10 @@ class Text:
     def read(self, value: object) -> str:
         if not isinstance(value, str):
             raise Unreadable(f"{quote(value)} is not {self.allowed}")
+        if self.check is not None:  # first, because a check knows where a secret may stand, which is not repeated
+            self.check(value)
         if any(not char.isprintable() for char in value):
             raise Unreadable(f"{quote(value)} holds a control character")
-        if self.check is not None:
-            self.check(value)
         return value
 
     def write(self, value: str) -> str:
@@ -165,26 +164,63 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class PartSize:
-    """The size of a part of a multipart upload in bytes, or "auto", which reads as None."""
+class Size:
+    """A number of bytes between two bounds."""
 
-    least: int = 5 << 20
-    most: int = 5 << 30
+    least: int = 1
+    most: int = 1 << 50
 
     @property
     def allowed(self) -> str:
-        return f'"auto" or {SIZE}, from {format_size(self.least)} to {format_size(self.most)}'
+        return f"{SIZE}, from {format_size(self.least)} to {format_size(self.most)}"
 
-    def read(self, value: object) -> int | None:
-        if value == "auto":
-            return None
+    def read(self, value: object) -> int:
         size = parse_size(value)
         if not self.least <= size <= self.most:
             raise Unreadable(f"{quote(value)} is not between {format_size(self.least)} and {format_size(self.most)}")
         return size
 
+    def write(self, value: int) -> str:
+        return format_size(value)
+
+
+@dataclass(frozen=True, slots=True)
+class PartSize:
+    """The size of a part of a multipart upload in bytes, or "auto", which reads as None."""
+
+    bytes: Size = Size(least=5 << 20, most=5 << 30)
+
+    @property
+    def allowed(self) -> str:
+        return f'"auto" or {self.bytes.allowed}'
+
+    def read(self, value: object) -> int | None:
+        return None if value == "auto" else self.bytes.read(value)
+
     def write(self, value: int | None) -> str:
-        return "auto" if value is None else format_size(value)
+        return "auto" if value is None else self.bytes.write(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A line of text that nobody sees again: not in a message, and `***` in what `config show` prints."""
+
+    allowed: str = "text in quotes"
+    one_word: bool = False
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise Unreadable(f"is not {self.allowed}")
+        if value == HIDDEN:
+            raise Unreadable(f'"{HIDDEN}" is what `config show` prints in place of a secret; write the secret itself')
+        if any(not char.isprintable() for char in value):
+            raise Unreadable("holds a control character")
+        if self.one_word and not all("!" <= char <= "~" for char in value):
+            raise Unreadable("holds a space or a letter that is not ASCII; it is one word")
+        return value
+
+    def write(self, value: str) -> str:
+        return HIDDEN if value else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,41 +302,3 @@ class Bandwidth:
 
     def write(self, value: str) -> str:
         return value
-
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_CLASS = re.compile(r"auto|[A-Za-z0-9_-]{1,64}", re.ASCII)
-
-
-def check_name(name: str) -> None:
-    """Raise Unreadable where this cannot name a section: it becomes a file name and a word on a command line."""
-    if not _NAME.fullmatch(name):
-        raise Unreadable(
-            f"{quote(name)} is no name: 1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first"
-        )
-
-
-def check_class(name: str) -> None:
-    """Raise Unreadable where this cannot be a storage class on any store."""
-    if not _CLASS.fullmatch(name):
-        raise Unreadable(f'{quote(name)} is not "auto" or the name of a storage class such as STANDARD_IA')
-
-
-def check_token(text: str) -> None:
-    """Raise Unreadable where spaces stand in what is one word."""
-    if any(char.isspace() for char in text):
-        raise Unreadable(f"{quote(text)} holds a space")
-
-
-def check_region(text: str) -> None:
-    """Raise Unreadable where this cannot be a region."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text, re.ASCII):
-        raise Unreadable(f"{quote(text)} is no region; write one such as us-east-1")
-
-
-NAME = Text("a name in quotes", check_name)
-REMOTE_TEXT = Text(REMOTE)
-ENDPOINT = Text("an URL in quotes", check_endpoint)
-REGION = Text("a region in quotes", check_region)
-TOKEN = Text("a word in quotes", check_token)
-STORAGE_CLASS = Text('"auto" or a storage class in quotes', check_class)

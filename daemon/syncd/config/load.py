@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd.config import variables
+from syncd.config.batch_variables import describe_batch, put_syslog
 from syncd.config.document import read_document
 from syncd.config.findings import Findings
 from syncd.config.flags import Flags, PairFlags
@@ -41,16 +42,20 @@ def load(
     file = _file(flags, environ, system_file)
     draft = Draft(read(file)) if file is not None else Draft()
     if file is None:
-        notices = _describe_pair(draft, flags.pair, environ, cwd, findings)
+        notices = _describe(draft, flags.pair, environ, cwd, findings)
     else:
         notices = _override_file(draft, flags.pair, environ)
     if file is None and _present(system_file):
-        why = ", ".join((*flags.pair.given(), *variables.given(environ, variables.PAIR_VARIABLES)))
-        notices.append(f"{system_file} is not read, because a pair is described by {why}; --config reads it")
+        why = ", ".join((*flags.pair.given(), *variables.given(environ, variables.SECTION_VARIABLES)))
+        what = "a batch" if not draft.pairs() else "a pair"
+        notices.append(f"{system_file} is not read, because {what} is described by {why}; --config reads it")
     notices.append(variables.later_notice(environ))
     variables.put_settings(environ, draft, findings)
+    put_syslog(environ, draft)
     _put_flags(draft, flags, cwd)
     config = _finish(draft, findings, environ, hostname=hostname, source=str(file) if file else NO_FILE)
+    if file is not None:
+        notices.append(_exposed(file, config))
     return replace(config, notices=tuple(notice for notice in notices if notice))
 
 
@@ -65,11 +70,22 @@ def _present(file: Path) -> bool:
     return True
 
 
+def _exposed(file: Path, config: Config) -> str:
+    """A notice where a file with a secret in it is for everybody to read; else ""."""
+    if not any(batch.index.api_key or batch.index.password for batch in config.batches):
+        return ""
+    try:
+        mode = os.stat(file).st_mode
+    except OSError:  # it has been read, so it went away meanwhile
+        return ""
+    return f"{file} holds a secret and every user may read it: chmod o= {file}" if mode & 0o004 else ""
+
+
 def _file(flags: Flags, environ: Mapping[str, str], system_file: Path) -> Path | None:
-    """The file to read: the one asked for, or the system's where nothing describes a pair."""
+    """The file to read: the one asked for, or the system's where nothing describes a pair or a batch."""
     if flags.config is not None:
         return flags.config
-    if flags.pair.given() or variables.given(environ, variables.PAIR_VARIABLES):
+    if flags.pair.given() or variables.given(environ, variables.SECTION_VARIABLES):
         return None
     return system_file if _present(system_file) else None
 
@@ -80,18 +96,29 @@ def _override_file(draft: Draft, flags: PairFlags, environ: Mapping[str, str]) -
         for key, (value, label) in _traits(flags).items():
             pair[key] = value
             draft.labels[f"pair[{place}].{key}"] = label
+    for section in (*draft.pairs(), *draft.batches()):
         for key in ("region", "endpoint_url"):
             if getattr(flags, key) is not None:
-                pair.pop(key, None)
-    ignored = variables.given(environ, variables.PAIR_VARIABLES)
-    return [f"ignored, because a file describes the pairs: {', '.join(ignored)}"] if ignored else []
+                section.pop(key, None)
+    ignored = variables.given(environ, (*variables.SECTION_VARIABLES, *variables.SEARCH))
+    return [f"ignored, because a file describes pairs and batches: {', '.join(ignored)}"] if ignored else []
+
+
+def _describe(draft: Draft, flags: PairFlags, environ: Mapping[str, str], cwd: Path, findings: Findings) -> list[str]:
+    """Make the sections of flags and variables, a pair, a batch or one of each; return notices."""
+    notices = [describe_batch(draft, environ, cwd, findings)]
+    if not draft.batches() or _names_a_pair(flags, environ):
+        return [*notices, *_describe_pair(draft, flags, environ, cwd, findings)]
+    _put_storage_class(draft, environ)
+    stray = variables.given(environ, variables.TRAITS)
+    return [*notices, f"ignored, because no pair is described: {', '.join(stray)}" if stray else ""]
 
 
 def _describe_pair(
     draft: Draft, flags: PairFlags, environ: Mapping[str, str], cwd: Path, findings: Findings
 ) -> list[str]:
     """Make the one pair of flags and variables; return notices."""
-    if not _names_a_pair(flags, environ):
+    if not flags.given() and not variables.given(environ, variables.PAIR_VARIABLES):
         environ = _default_buckets(environ)
     named = _with_flags(variables.naming(environ, findings), flags, environ, findings)
     buckets = named.traits.get("layout") == "buckets"
@@ -115,14 +142,21 @@ def _describe_pair(
     for key, (value, label) in _traits(flags).items():
         draft.pairs()[0][key] = value
         draft.labels[f"pair[0].{key}"] = label
-    if variables.given(environ, ("S3_STORAGE_CLASS",)):
-        draft.put("s3", "storage_class", environ["S3_STORAGE_CLASS"].strip(), "S3_STORAGE_CLASS")
+    _put_storage_class(draft, environ)
     return [f"ignored, because they belong to the pair of S3_BUCKET: {', '.join(stray)}"] if stray else []
 
 
+def _put_storage_class(draft: Draft, environ: Mapping[str, str]) -> None:
+    """Set what S3_STORAGE_CLASS says."""
+    if variables.given(environ, ("S3_STORAGE_CLASS",)):
+        draft.put("s3", "storage_class", environ["S3_STORAGE_CLASS"].strip(), "S3_STORAGE_CLASS")
+
+
 def _names_a_pair(flags: PairFlags, environ: Mapping[str, str]) -> bool:
-    """Whether anything at all describes a pair."""
-    return bool(flags.given() or variables.given(environ, variables.PAIR_VARIABLES))
+    """Whether anything asks for a pair besides a batch: a flag that means nothing without one, a folder, a bucket."""
+    naming = (*variables.FIRST, *variables.SECOND, *variables.BUCKETS)
+    asking = set(flags.given()) - {"--region", "--endpoint-url"}
+    return bool(asking or variables.given(environ, naming) or environ.get("S3_SYNC_BUCKETS_FOLDER") == "")
 
 
 def _default_buckets(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -48,6 +48,11 @@ def find_state_dir(*, flag: Path | None, configured: Path | None, environ: Mappi
     return home / ".local" / "state" / "syncd"
 
 
+def default_spool(state_dir: Path, name: str) -> Path:
+    """Where a batch of that name seals its archives, unless its `spool` names another folder."""
+    return state_dir / "spool" / name
+
+
 def find_socket(*, flag: Path | None, configured: Path | None, environ: Mapping[str, str], state_dir: Path) -> Path:
     """Flag, file, $RUNTIME_DIRECTORY/control, $XDG_RUNTIME_DIR/syncd/control, `control` in the state folder.
 

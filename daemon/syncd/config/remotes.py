@@ -1,4 +1,4 @@
-"""Where a pair's objects live: `s3://bucket/prefix` taken apart, bucket names, endpoints and when two are the same."""
+"""Where objects live: `s3://bucket/prefix` taken apart, bucket names, and when two endpoints are the same."""
 
 from __future__ import annotations
 
@@ -80,26 +80,6 @@ def _prefix(text: str, hostname: str) -> str:
     if len(body.encode()) > PREFIX_ROOM:
         raise Unreadable(f"the prefix is over {PREFIX_ROOM} bytes, which leaves no room for file names")
     return f"{body}/"
-
-
-def check_endpoint(url: str) -> None:
-    """Raise Unreadable where this is no endpoint URL; "" means AWS."""
-    if not url:
-        return
-    allowed = "an URL such as https://s3.example.com or http://127.0.0.1:9000"
-    if any(char.isspace() or not char.isprintable() for char in url):
-        raise Unreadable(f"{quote(url)} is not {allowed}")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise Unreadable(f"{quote(url)} is not {allowed} ({error})") from None
-    if "@" in parts.netloc:
-        raise Unreadable("credentials do not belong in the URL; use a profile, or AWS_ACCESS_KEY_ID in the environment")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise Unreadable(f"{quote(url)} is not {allowed}")
-    if parts.query or parts.fragment:
-        raise Unreadable(f"{quote(url)} has a query or fragment; write only scheme, host and port")
 
 
 def endpoint_identity(url: str) -> str:

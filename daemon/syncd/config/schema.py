@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncd.config.kinds import (
-    ENDPOINT,
-    NAME,
-    REGION,
-    REMOTE_TEXT,
-    STORAGE_CLASS,
-    TOKEN,
     Bandwidth,
     Count,
     Deletions,
@@ -19,10 +13,26 @@ from syncd.config.kinds import (
     Kind,
     PartSize,
     Place,
+    Size,
     Switch,
     TomlValue,
     Word,
     word_of,
+)
+from syncd.config.texts import (
+    ACCOUNT,
+    API_KEY,
+    BUCKET,
+    ENDPOINT,
+    HOST,
+    INDEX_NAME,
+    INDEX_URL,
+    NAME,
+    PASSWORD,
+    REGION,
+    REMOTE_TEXT,
+    STORAGE_CLASS,
+    TOKEN,
 )
 from syncd.core.model import ConflictPolicy, Deletes, HashType, KeepVersions, Mode
 
@@ -55,12 +65,20 @@ LOG_FORMATS = Word(("auto", "journal", "json", "console"))
 ADDRESSING = Word(("auto", "path", "virtual"))
 CHECKSUMS = Word(("crc64nvme", "sha256", "none"))
 LAYOUTS = Word(("prefix", "buckets"))
-LATER_SECTIONS = ("batch", "copy", "mirror")
+MANIFESTS = Word(("always", "fallback"))
+FLAVORS = Word(("elasticsearch", "opensearch"))
+PROTOCOLS = Word(("tcp", "udp"))
+LATER_SECTIONS = ("copy", "mirror")
+INDEX = "elasticsearch"
+INDEX_SECTION = f"batch.{INDEX}"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: where it stands, what it takes, its default as TOML writes it (None: required), and why it is there."""
+    """One key: where it stands, what it takes, its default as TOML writes it (None: required), and why it is there.
+
+    A dotted section is a table within another's.
+    """
 
     section: str
     name: str
@@ -75,6 +93,9 @@ KEYS: tuple[Key, ...] = (
     Key("daemon", "socket", Place(optional=True), "", "where synctl asks; empty: $RUNTIME_DIRECTORY/control"),
     Key("daemon", "log_level", LOG_LEVELS, "info", "debug info warning error; debug adds a line for each file"),
     Key("daemon", "log_format", LOG_FORMATS, "auto", "auto journal json console; auto: by what stdout is"),
+    Key("syslog", "host", HOST, "", "a remote rsyslog that takes every event, too; empty: none"),
+    Key("syslog", "port", Count(1, 65535), 514, "where it listens"),
+    Key("syslog", "protocol", PROTOCOLS, "tcp", "tcp udp; RFC 5424, by tcp with octet counting"),
     Key("s3", "endpoint_url", ENDPOINT, "", "empty: AWS"),
     Key("s3", "region", REGION, "us-east-1", "requests are signed for it; many stores ignore it"),
     Key("s3", "profile", TOKEN, "", "of ~/.aws/config; empty: the default chain of credentials"),
@@ -105,9 +126,33 @@ KEYS: tuple[Key, ...] = (
     Key("pair", "max_delete", Deletions(), "10%", "more deletions in one plan halt it: 10%, 500, 500/h or off"),
     Key("pair", "layout", LAYOUTS, "prefix", "prefix; buckets: <local>/<bucket>/<key>, remote s3://"),
     Key("pair", "watch", Switch(), True, "take files as they are closed, not at the next pass"),
+    Key("batch", "name", NAME, None, "what commands and logs call it", "small-files"),
+    Key("batch", "root", Place(), None, "holds <bucket>/<object key>, an absolute path", "/srv/s3_buckets/batch"),
+    Key("batch", "include", Globs(), [], "patterns of keys that are wanted; empty: everything"),
+    Key("batch", "exclude", Globs(), [], "patterns of keys that are left out all the same"),
+    Key("batch", "max_size", Size(most=4 << 40), "1GiB", "content of one archive; a larger file goes up alone"),
+    Key("batch", "max_files", Count(1, 1_000_000), 100_000, "files in one archive"),
+    Key("batch", "min_files", Count(1, 1_000_000), 20, "a key folder waits for so many, or for max_age"),
+    Key("batch", "max_age", Duration(), "1h", "the oldest file of a key folder waits no longer"),
+    Key("batch", "min_age", Duration(), "30s", "a younger file may still be written"),
+    Key("batch", "settle", Duration(), "2s", "how long a file must rest where its writers cannot be seen"),
+    Key("batch", "interval", Duration(over_zero=True), "5m", "from one run to the next"),
+    Key("batch", "spool", Place(optional=True), "", "archives on their way; empty: spool/<name> in the state folder"),
+    Key("batch", "spool_max", Size(), "4GiB", "what one run packs, and the space it takes"),
+    Key("batch", "streaming", Switch(), False, "pack straight into the upload, without a spool"),
+    Key("batch", "manifest", MANIFESTS, "always", "always; fallback: only where the index did not take it"),
+    Key("batch", "manifest_bucket", BUCKET, "", "a bucket for the manifests; empty: beside each archive"),
+    Key(INDEX_SECTION, "url", INDEX_URL, "", "empty: no index"),
+    Key(INDEX_SECTION, "index", INDEX_NAME, "syncd-archives", "what the index is called"),
+    Key(INDEX_SECTION, "flavor", FLAVORS, "elasticsearch", "elasticsearch opensearch: what speaks at the url"),
+    Key(INDEX_SECTION, "api_key", API_KEY, "", "a secret, as the server encodes it; or username and password"),
+    Key(INDEX_SECTION, "username", ACCOUNT, "", "for basic authentication"),
+    Key(INDEX_SECTION, "password", PASSWORD, "", "a secret: keep this file from other eyes (chmod 640)"),
+    Key(INDEX_SECTION, "ca_file", Place(optional=True), "", "whom to trust beyond the system's authorities"),
+    Key(INDEX_SECTION, "timeout", Duration(over_zero=True), "30s", "of one request; then it is sent anew, later"),
 )  # fmt: skip
 
-SECTIONS = ("daemon", "s3", "pair")
+SECTIONS = ("daemon", "syslog", "s3", "pair", "batch")
 
 
 def keys_of(section: str) -> dict[str, Key]:

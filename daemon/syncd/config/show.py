@@ -1,4 +1,4 @@
-"""The effective configuration as TOML: what `config show` prints. It reads back as the same configuration."""
+"""The effective configuration as TOML: what `config show` prints. Secrets apart, it reads back as the same."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import json
 from collections.abc import Iterator
 
 from syncd.config.kinds import TomlValue
-from syncd.config.schema import Key, keys_of
-from syncd.config.types import S3, Config, Daemon, Pair
+from syncd.config.schema import INDEX_SECTION, Key, keys_of
+from syncd.config.types import S3, Batch, Config, Daemon, Index, Pair, Syslog
 
-Section = Daemon | S3 | Pair
+Section = Daemon | Syslog | S3 | Pair | Batch | Index
 
 
 def show(config: Config) -> str:
-    """Every key with the value that holds, each pair with its own keys of [s3]. There are no secrets in it."""
+    """Every key with the value that holds, each section with its own keys of [s3].
+
+    A secret is shown as `***`, so that a person sees that it is set; read back, that is refused.
+    """
     lines = [
         f"# {_comment(line)}" for line in (f"from {config.source}" if config.source else "", *config.notices) if line
     ]
-    lines += ["[daemon]", *_lines("daemon", config.daemon), "", "[s3]", *_lines("s3", config.s3)]
+    lines += ["[daemon]", *_lines("daemon", config.daemon), "", "[syslog]", *_lines("syslog", config.syslog)]
+    lines += ["", "[s3]", *_lines("s3", config.s3)]
     for pair in config.pairs:
-        own = [_line(key, pair.s3) for key in keys_of("s3").values() if _differs(key, pair.s3, config.s3)]
-        lines += ["", "[[pair]]", *_lines("pair", pair), *own]
+        lines += ["", "[[pair]]", *_lines("pair", pair), *_own(pair.s3, config.s3)]
+    for batch in config.batches:
+        lines += ["", "[[batch]]", *_lines("batch", batch), *_own(batch.s3, config.s3)]
+        lines += [f"[{INDEX_SECTION}]", *_lines(INDEX_SECTION, batch.index)]
     return "\n".join(lines) + "\n"
 
 
@@ -48,5 +54,6 @@ def _line(key: Key, values: Section) -> str:
     return f"{key.name} = {toml(key.kind.write(getattr(values, key.name)))}"
 
 
-def _differs(key: Key, one: S3, other: S3) -> bool:
-    return bool(getattr(one, key.name) != getattr(other, key.name))
+def _own(one: S3, defaults: S3) -> list[str]:
+    """The keys of [s3] in which a section differs from the defaults."""
+    return [_line(key, one) for key in keys_of("s3").values() if getattr(one, key.name) != getattr(defaults, key.name)]

@@ -1,4 +1,4 @@
-"""The environment variables of the old tools: which family names the pair, and what each variable means now."""
+"""The environment variables of the old tools: which family names what, and what each variable means now."""
 
 from __future__ import annotations
 
@@ -15,14 +15,10 @@ SECOND = ("SOURCE_DIR", "BUCKET_NAME", "S3_SUBDIRECTORY")
 BUCKETS = ("S3_SYNC_BUCKETS_FOLDER",)
 TRAITS = ("HASH_TYPE", "CLEANUP_LOCAL", "UPLOAD_ONLY", "DOWNLOAD_ONLY")
 PAIR_VARIABLES = (*FIRST, *TRAITS, *SECOND, "S3_STORAGE_CLASS", *BUCKETS)
+BATCH = ("S3_BATCH_BUCKETS_FOLDER", "MAX_BATCH_SIZE_MB", "MANIFEST_FALLBACK_BUCKET")
+SEARCH = ("ELASTICSEARCH_LOGS_HOST", "ELASTICSEARCH_LOGS_PORT")  # of that batch; they describe none by themselves
+SECTION_VARIABLES = (*PAIR_VARIABLES, *BATCH)
 LATER_VARIABLES = (
-    "S3_BATCH_BUCKETS_FOLDER",
-    "MAX_BATCH_SIZE_MB",
-    "MANIFEST_FALLBACK_BUCKET",
-    "ELASTICSEARCH_LOGS_HOST",
-    "ELASTICSEARCH_LOGS_PORT",
-    "RSYSLOG_HOST",
-    "RSYSLOG_PORT",
     "CUSTOMER_S3_ENDPOINT",
     "CUSTOMER_S3_ACCESS_KEY",
     "CUSTOMER_S3_SECRET_KEY",
@@ -46,7 +42,7 @@ class Draft:
     labels: dict[str, str] = field(default_factory=dict)
 
     def put(self, section: str, name: str, value: object, label: str) -> None:
-        """Set a key of `[daemon]` or `[s3]`; a document that has something else there is left for `parse` to refuse."""
+        """Set a key of a table that is there once; what a document has in its place is left to `parse`."""
         table = self.tables.setdefault(section, {})
         if isinstance(table, dict):
             table[name] = value
@@ -54,7 +50,14 @@ class Draft:
 
     def pairs(self) -> list[dict[str, Any]]:
         """The tables of `[[pair]]` that are tables."""
-        found = self.tables.get("pair")
+        return self._several("pair")
+
+    def batches(self) -> list[dict[str, Any]]:
+        """The tables of `[[batch]]` that are tables."""
+        return self._several("batch")
+
+    def _several(self, section: str) -> list[dict[str, Any]]:
+        found = self.tables.get(section)
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
@@ -139,7 +142,7 @@ def put_settings(environ: Mapping[str, str], draft: Draft, findings: Findings) -
     counts = (("S5CMD_CONCURRENCY", "concurrency"), ("S5CMD_NUM_WORKERS", "workers"), ("S5CMD_RETRY_COUNT", "retries"))
     for name, key in counts:
         if given(environ, (name,)):
-            draft.put("s3", key, _count(environ[name].strip()), name)
+            draft.put("s3", key, count(environ[name].strip()), name)
     if given(environ, ("S5CMD_PART_SIZE",)):
         draft.put("s3", "part_size", _part_size(environ["S5CMD_PART_SIZE"].strip(), findings), "S5CMD_PART_SIZE")
     if given(environ, ("S5CMD_CHECKSUM_ALGORITHM",)):
@@ -169,7 +172,7 @@ def _switch(environ: Mapping[str, str], name: str, findings: Findings) -> bool:
         return False
 
 
-def _count(text: str) -> int | str:
+def count(text: str) -> int | str:
     """A number where it is one; else the text, which `parse` refuses (or takes, for "auto")."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 

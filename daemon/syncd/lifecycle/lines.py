@@ -39,13 +39,14 @@ def _escaped(character: str) -> str:
 
 def pair(name: str, value: object) -> str:
     """`name=value`, quoted where the value has a blank, a quote, an equals sign, or nothing."""
-    text = escape(value if isinstance(value, str) else _spoken(value))
+    text = escape(value if isinstance(value, str) else spoken(value))
     if not text or any(character in text for character in " \"'="):
         text = '"' + text.replace('"', '\\"') + '"'
     return f"{escape(name)}={text}"
 
 
-def _spoken(value: object) -> str:
+def spoken(value: object) -> str:
+    """A value that is no text, as text: a float with three decimals at most."""
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     return str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -15,12 +16,15 @@ from typing import Any, TextIO
 import structlog
 
 from syncd import events
+from syncd.config.types import Syslog
 from syncd.errors import ConfigError
 from syncd.lifecycle.folding import Folding, Line
 from syncd.lifecycle.lines import ConsoleLines, JournalLines, JsonLines
+from syncd.lifecycle.rfc5424 import SyslogLines
 from syncd.lifecycle.ring import EventRing
 from syncd.lifecycle.secrecy import hide
 from syncd.lifecycle.severity import FOLDED, NUMBERS, level_of
+from syncd.lifecycle.syslog import SyslogHandler, SyslogSink, SyslogState
 from syncd.ports import Clock
 
 FILE_BYTES = 10 * 1024 * 1024
@@ -29,7 +33,7 @@ DUE_SECONDS = 1.0
 
 _RESERVED = frozenset({"event", "level", "at", "exc_info", "stack_info", "stacklevel", "extra"})
 
-Renderer = JournalLines | ConsoleLines | JsonLines
+Renderer = JournalLines | ConsoleLines | JsonLines | SyslogLines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +41,14 @@ class LogSettings:
     """What a user chooses. `format`: auto journal json console. `file`: also there, rotated at 10 MB, five kept.
 
     With a file, standard error carries the lines too only where somebody sees them: a terminal or the journal.
+    `syslog`: every line goes there as well; where `beside` is a level, stream and file get no line below it.
     """
 
     level: str = "info"
     format: str = "auto"
     file: Path | None = None
+    syslog: Syslog | None = None
+    beside: str = ""
 
 
 class StructlogEvents:
@@ -110,6 +117,7 @@ class Logs:
         self._console = on_terminal
         self._logger = logger
         self._bridge = bridge
+        self._syslog: SyslogHandler | None = None
 
     @property
     def level(self) -> str:
@@ -125,10 +133,36 @@ class Logs:
         """Change the level at once. Raises ValueError for a word that is none."""
         self.events.level = _level(level)
 
+    def set_syslog(self, server: Syslog) -> None:
+        """Send every line from now on to that server too, or to none (no host), and no longer to the one before."""
+        self._drop_syslog()
+        if server.host:
+            self._syslog = SyslogHandler(SyslogSink(server))
+            self._logger.addHandler(
+                _formatted(self._syslog, SyslogLines(hostname=socket.gethostname(), pid=os.getpid()))
+            )
+            self._syslog.sink.start(self.events)
+
+    def syslog_state(self) -> SyslogState | None:
+        """How remote syslog stands; None where none is configured."""
+        return None if self._syslog is None else self._syslog.sink.state()
+
+    def _drop_syslog(self) -> None:
+        """Send what waits, for a second at most; what could not be sent is counted in the logs that remain."""
+        handler, self._syslog = self._syslog, None
+        if handler is None:
+            return
+        self._logger.removeHandler(handler)
+        lines = handler.sink.close()
+        handler.close()
+        if lines:
+            self.events.emit(events.SYSLOG_DROPPED, server=handler.sink.name, lines=lines)
+
     def close(self) -> None:
-        """Write the counts of what is folded, then let go of files and of the libraries' logging."""
+        """Write the counts of what is folded, then let go of files, syslog and the libraries' logging."""
         logging.getLogger().removeHandler(self._bridge)
         self.events.flush()
+        self._drop_syslog()
         for handler in list(self._logger.handlers):
             self._logger.removeHandler(handler)
             handler.close()
@@ -180,16 +214,19 @@ def open_logs(
     # Not from the registry of the logging module: two of them in one process do not know each other.
     logger = logging.Logger("syncd", logging.DEBUG)
     if settings.file is not None:
-        logger.addHandler(_formatted(_log_file(settings.file), _file_renderer(settings.format)))
+        logger.addHandler(_formatted(_log_file(settings.file), _file_renderer(settings.format), settings.beside))
     console = False
     if settings.file is None or stream.isatty() or is_journal(stream, environ):
         renderer = choose_renderer(settings.format, stream, environ)
-        logger.addHandler(_formatted(logging.StreamHandler(stream), renderer))
+        logger.addHandler(_formatted(logging.StreamHandler(stream), renderer, settings.beside))
         console = isinstance(renderer, ConsoleLines) and stream.isatty()
     said = StructlogEvents(logger, level=level, clock=clock, ring=EventRing(), folding=Folding())
     bridge = LibraryBridge(said)
     logging.getLogger().addHandler(bridge)
-    return Logs(said, logger, bridge, on_terminal=console)
+    logs = Logs(said, logger, bridge, on_terminal=console)
+    if settings.syslog is not None:
+        logs.set_syslog(settings.syslog)
+    return logs
 
 
 def choose_renderer(format: str, stream: TextIO, environ: Mapping[str, str]) -> Renderer:
@@ -235,7 +272,8 @@ def _file_renderer(format: str) -> Renderer:
     return ConsoleLines(colours=False) if format == "console" else JsonLines()
 
 
-def _formatted(handler: logging.Handler, renderer: Renderer) -> logging.Handler:
+def _formatted(handler: logging.Handler, renderer: Renderer, level: str = "") -> logging.Handler:
+    handler.setLevel(NUMBERS[_level(level)] if level else logging.NOTSET)
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[remove_meta, renderer]))
     return handler

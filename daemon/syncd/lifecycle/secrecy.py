@@ -6,7 +6,7 @@ import re
 
 HIDDEN = "***"
 
-_NAMES = re.compile(r"secret|passw|token|authorization|credential_value|signature|session_key", re.IGNORECASE)
+_NAMES = re.compile(r"secret|passw|token|api_?key|authorization|credential_value|signature|session_key", re.IGNORECASE)
 # Begins with a literal: a pattern that may begin anywhere takes the square of a long value's length.
 _USERINFO = re.compile(r"(://)[^/\s:@]+:[^/\s@]+@")
 _SIGNED = re.compile(
@@ -14,6 +14,7 @@ _SIGNED = re.compile(
     r"[^&\s,;\"']+",
     re.IGNORECASE,
 )
+_AUTHORIZED = re.compile(r"(Authorization\W{1,8}(?:ApiKey|Basic|Bearer)\s+)[^\s,;\"']+", re.IGNORECASE)
 
 
 def hide(name: str, value: object) -> object:
@@ -22,4 +23,6 @@ def hide(name: str, value: object) -> object:
         return HIDDEN
     if not isinstance(value, str) or not ("=" in value or ":" in value):
         return value
-    return _SIGNED.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", value))
+    for pattern, shown in ((_USERINFO, rf"\1{HIDDEN}@"), (_SIGNED, rf"\1{HIDDEN}"), (_AUTHORIZED, rf"\1{HIDDEN}")):
+        value = pattern.sub(shown, value)
+    return value

@@ -17,6 +17,8 @@ _DEBUG = (
     events.TRANSFER_FINISHED,
     events.FILE_CLEANED,
     events.FILE_TRASHED,
+    events.ARCHIVE_SEALED,
+    events.ORIGINAL_KEPT,
     events.OBJECT_DELETED,
     events.OBJECT_SUPERSEDED,
     events.FILE_DIVERGED,
@@ -32,7 +34,10 @@ _INFO = (
     events.CYCLE_FINISHED,
     events.ENDPOINT_PROBED,
     events.ENDPOINT_FOUND,
+    events.SYSLOG_FOUND,
+    events.INDEX_FOUND,
     events.FILE_HELD,
+    events.ARCHIVE_FINISHED,
     events.CONFLICT_SETTLED,
     events.WATCH_STARTED,
 )
@@ -47,6 +52,7 @@ _WARNING = (
     events.CREDENTIALS_EXPIRED,
     events.TRANSFER_FAILED,
     events.TRANSFER_CORRUPTED,
+    events.ARCHIVE_FAILED,
     events.RECORDS_DROPPED,
     events.FILE_SKIPPED,
     events.LAST_COPY_DELETED,
@@ -57,10 +63,15 @@ _WARNING = (
     events.REQUEST_REFUSED,
     events.REQUEST_FAILED,
     events.LIBRARY_WARNED,
+    events.SYSLOG_LOST,
+    events.INDEX_LOST,
+    events.DOCUMENT_REFUSED,
+    events.SYSLOG_DROPPED,
 )
 _ERROR = (
     events.WORKER_CRASHED,
     events.PAIR_HALTED,
+    events.ARCHIVE_MISSING,
 )
 
 LEVELS: Mapping[str, str] = MappingProxyType(

@@ -245,7 +245,7 @@ def test_the_state_folder_and_a_root_are_apart(state: str) -> None:
     assert read(LOGS, state_dir=Path("/srv/state")).pairs
 
 
-@pytest.mark.parametrize("section", ["batch", "mirror", "copy"])
+@pytest.mark.parametrize("section", ["mirror", "copy"])
 def test_a_section_of_a_later_version_is_refused_by_name(section: str) -> None:
     assert problems(f'[[{section}]]\nname = "x"\n') == [
         f"{section}: [[{section}]] arrives in a later version; remove it"
@@ -258,8 +258,13 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str) -> None:
         ("[S3]\n", 'did you mean "s3"'),
         ("[[pairs]]\n", 'did you mean "pair"'),
         ('region = "x"\n', "it belongs in [s3]"),
-        ('interval = "60s"\n', "it belongs in [pair]"),
-        ("[zebra]\n", "allowed: [daemon] [s3] [[pair]]"),
+        ('interval = "60s"\n', "it belongs in [batch] or [pair]"),
+        ("max_delete = 7\n", "it belongs in [pair]"),
+        ("[zebra]\n", "allowed: [daemon] [syslog] [s3] [[pair]] [[batch]]"),
+        ("[batches]\n", 'did you mean "batch"'),
+        ("[elasticsearch]\nurl = 1\n", "it belongs in [batch]"),
+        ("[[syslog]]\n", "write it once, as [syslog]"),
+        ("batch = 7\n", "write [[batch]]"),
         ("[[s3]]\n", "write it once, as [s3]"),
         ("s3 = 7\n", "write it once, as [s3]"),
         ("pair = 7\n", "write [[pair]]"),
@@ -282,7 +287,8 @@ def test_one_pair_in_single_brackets_is_still_read_for_its_problems() -> None:
 @pytest.mark.parametrize("text", ["", "# nothing\n", '[daemon]\nlog_level = "info"\n', "[s3]\n", "pair = []\n"])
 def test_nothing_configured_says_what_to_do(text: str) -> None:
     assert problems(text) == [
-        "nothing is configured: add a [[pair]] with name, local and remote (etc/syncd.toml shows every key)"
+        "nothing is configured: add a [[pair]] with name, local and remote, or a [[batch]] with name and root "
+        "(etc/syncd.toml shows every key)"
     ]
 
 
