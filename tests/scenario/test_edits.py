@@ -64,6 +64,21 @@ def test_a_change_of_the_stat_alone_sends_nothing(site: Callable[..., Site], cha
         assert run.requests == {"LIST": 1}
 
 
+def test_content_that_was_written_anew_here_is_kept_when_the_object_that_replaces_it_comes(
+    site: Callable[..., Site],
+) -> None:
+    host = synced(site(mode="bidirectional"))
+    (before,) = host.tree().values()
+    host.write("a", before, mtime=AGO + 500)  # somebody went back to what the record holds
+    host.put("a", b"second")
+
+    run = host.once()
+
+    assert run.code == 0, run.said
+    assert host.tree() == {"a": b"second"}
+    assert host.trash() == [before]
+
+
 def test_an_edit_there_comes_down_and_replaces_the_file(site: Callable[..., Site]) -> None:
     host = synced(site(mode="bidirectional"))
     host.put("a", b"second")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from syncd.core.model import Digest, LocalStat
@@ -14,23 +15,37 @@ NS = 1_000_000_000
 
 def headers(context: Context, path: str, stat: LocalStat, digest: Digest, operation: str) -> ObjectHeaders:
     """The metadata and headers of an upload of that file by this host."""
-    uploaded = datetime.fromtimestamp(context.clock.now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    content = {"file-size": str(stat.size), "file-hash": digest.hex, "hash-type": digest.type.value}
     return ObjectHeaders(
-        metadata={
-            "original-filename": base_name(path),
-            "upload-time": uploaded,
-            "source-host": context.host.name,
-            "file-size": str(stat.size),
-            "file-hash": digest.hex,
-            "hash-type": digest.type.value,
-            "synced-by": context.host.software,
-            "source-host-id": context.host.id,
-            "syncd-op": operation,
-            "mtime": mtime_text(stat.mtime_ns),
-        },
+        metadata=_metadata(context, path, stat.mtime_ns, operation, content),
         storage_class=_storage_class(context),
         acl=context.pair.s3.acl,
     )
+
+
+def headers_of_stream(context: Context, path: str, mtime_ns: int, operation: str) -> ObjectHeaders:
+    """The same for bytes that are sent before their size and digest are known."""
+    return ObjectHeaders(
+        metadata=_metadata(context, path, mtime_ns, operation, {}),
+        storage_class=_storage_class(context),
+        acl=context.pair.s3.acl,
+    )
+
+
+def _metadata(
+    context: Context, path: str, mtime_ns: int, operation: str, content: Mapping[str, str]
+) -> Mapping[str, str]:
+    uploaded = datetime.fromtimestamp(context.clock.now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "original-filename": base_name(path),
+        "upload-time": uploaded,
+        "source-host": context.host.name,
+        **content,
+        "synced-by": context.host.software,
+        "source-host-id": context.host.id,
+        "syncd-op": operation,
+        "mtime": mtime_text(mtime_ns),
+    }
 
 
 def _storage_class(context: Context) -> str:

@@ -73,6 +73,21 @@ def _announced(context: Context) -> bool:
         return False
 
 
+def may_remove(context: Context) -> bool:
+    """Announce a batch of removals. False, and said, where the root cannot be written.
+
+    PairHalted where somebody else removed there meanwhile.
+    """
+    if _announced(context):
+        return True
+    context.events.emit(
+        events.PAIR_DEGRADED,
+        pair=context.pair.name,
+        reason="the root cannot be written (rights, or a full disk), so nothing is removed, here or on S3",
+    )
+    return False
+
+
 def settle_plans(context: Context) -> None:
     """A whole pass that nothing halted is through: what was accepted is used up, what was halted is over."""
     if context.records.accepted_plan() or context.records.halted_plan() is not None:
@@ -98,15 +113,8 @@ def _limit(context: Context) -> guard.Limit:
 
 def _markable(context: Context, staged: Sequence[Step]) -> tuple[Step, ...]:
     """Announce a batch of removals: the intent in the database, then the root's marker. No marker, no removals."""
-    if not any(step.rule.do in REMOVALS for step in staged):
+    if not any(step.rule.do in REMOVALS for step in staged) or may_remove(context):
         return tuple(staged)
-    if _announced(context):
-        return tuple(staged)
-    context.events.emit(
-        events.PAIR_DEGRADED,
-        pair=context.pair.name,
-        reason="the root cannot be written (rights, or a full disk), so nothing is removed, here or on S3",
-    )
     kept = (_to_trash(step) for step in staged)
     return tuple(step for step in kept if step.rule.do not in REMOVALS)
 

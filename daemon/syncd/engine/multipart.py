@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
+from syncd.core.model import ETag
 from syncd.engine.checksum import checksums
 from syncd.engine.context import Context
 from syncd.engine.precondition import completable
@@ -24,6 +28,62 @@ def part_size(total: int, asked: int | None) -> int:
     return size
 
 
+def part_types(context: Context) -> frozenset[str]:
+    """Which sums of a part are taken while it is in memory."""
+    types = {"md5"} if context.pair.hash.value == "md5" or context.pair.cleanup else set[str]()
+    if context.pair.s3.checksum != "none":
+        types.add(context.pair.s3.checksum)
+    return frozenset(types)
+
+
+class PartsUpload:
+    """One upload of ours, in parts that follow each other. Made by `upload_in_parts`."""
+
+    def __init__(self, context: Context, key: str, upload: str) -> None:
+        self._context = context
+        self._key = key
+        self._upload = upload
+        self._parts: list[Part] = []
+        self._sums: list[bytes] = []
+
+    @property
+    def expected_etag(self) -> ETag | None:
+        """The MD5 of part MD5s, where every part's MD5 is known: what most stores make the ETag of."""
+        if not self._parts or len(self._sums) != len(self._parts):
+            return None
+        whole = hashlib.md5(b"".join(self._sums), usedforsecurity=False).hexdigest()
+        return ETag(f"{whole}-{len(self._parts)}")
+
+    def send(self, body: BinaryIO, length: int, sums: Checksums) -> None:
+        """Send the next part."""
+        number = len(self._parts) + 1
+        part = self._context.objects.put_part(self._key, self._upload, number, body, length, sums=sums)
+        self._parts.append(part)
+        if sums.md5 is not None:
+            self._sums.append(sums.md5)
+
+    def complete(self, *, expect: RemoteExpect, size: int, sums: Checksums) -> PutAnswer:
+        """Make the object of its parts."""
+        expect = completable(self._context, self._key, expect)
+        answer = self._context.objects.complete_multipart(
+            self._key, self._upload, self._parts, expect=expect, size=size, sums=sums
+        )
+        self._context.records.forget_upload(self._upload)
+        return answer
+
+
+@contextmanager
+def upload_in_parts(context: Context, key: str, headers: ObjectHeaders) -> Iterator[PartsUpload]:
+    """Begin an upload, journaled before its first part; what goes wrong within drops it."""
+    upload = context.objects.create_multipart(key, headers=headers)
+    context.records.journal_upload(key, upload)
+    try:
+        yield PartsUpload(context, key, upload)
+    except BaseException:
+        _abandon(context, key, upload)
+        raise
+
+
 def put_in_parts(
     context: Context,
     file: OpenFile,
@@ -33,46 +93,37 @@ def put_in_parts(
     headers: ObjectHeaders,
     hashes: Hashes,
     transfer: Transfer,
-) -> PutAnswer:
-    """Send it in parts, each summed as it leaves. Raises Stale where the file changed while it was read."""
-    upload = context.objects.create_multipart(key, headers=headers)
-    context.records.journal_upload(key, upload)
-    try:
-        parts = _send_parts(context, file, total, key, upload, hashes, transfer)
-        answer = context.objects.complete_multipart(
-            key, upload, parts, expect=completable(context, key, expect), size=total, sums=checksums(hashes)
-        )
-    except BaseException:
-        _abandon(context, key, upload)
-        raise
-    context.records.forget_upload(upload)
-    return answer
+) -> tuple[PutAnswer, ETag | None]:
+    """Send it in parts, each summed as it leaves; the answer, and the ETag that those sums make.
+
+    None for the ETag: nothing shows that what was summed is what `hashes` are of. Raises Stale where the file changed
+    while it was read.
+    """
+    with upload_in_parts(context, key, headers) as upload:
+        _send_parts(context, file, total, key, upload, hashes, transfer)
+        answer = upload.complete(expect=expect, size=total, sums=checksums(hashes))
+    return answer, None if hashes.crc64nvme is None else upload.expected_etag
 
 
 def _send_parts(
-    context: Context, file: OpenFile, total: int, key: str, upload: str, hashes: Hashes, transfer: Transfer
-) -> list[Part]:
+    context: Context, file: OpenFile, total: int, key: str, upload: PartsUpload, hashes: Hashes, transfer: Transfer
+) -> None:
     size = part_size(total, context.pair.s3.part_size)
     whole = context.digester(frozenset({"crc64nvme"}) if hashes.crc64nvme is not None else frozenset())
-    parts = []
-    for number, start in enumerate(range(0, total, size), 1):
+    for start in range(0, total, size):
         length = min(size, total - start)
         sums = _part_sums(context, file, start, length, whole)
         body = Watched(
             file.reader(start, length), length, lambda: context.digester(frozenset()), transfer.advance, context.stop
         )
-        parts.append(context.objects.put_part(key, upload, number, cast(BinaryIO, body), length, sums=sums))
+        upload.send(cast(BinaryIO, body), length, sums)
     if whole.result().crc64nvme != hashes.crc64nvme:
         raise Stale(f"{key}: changed while it was sent")
-    return parts
 
 
 def _part_sums(context: Context, file: OpenFile, start: int, length: int, whole: Digester) -> Checksums:
     """The sums of one part, computed right before it is sent (its pages are then in memory)."""
-    types = {"md5"} if context.pair.hash.value == "md5" or context.pair.cleanup else set[str]()
-    if context.pair.s3.checksum != "none":
-        types.add(context.pair.s3.checksum)
-    digester = context.digester(frozenset(types))
+    digester = context.digester(part_types(context))
     reader = file.reader(start, length)
     while piece := reader.read(1 << 18):
         digester.update(piece)

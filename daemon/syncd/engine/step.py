@@ -76,6 +76,17 @@ class Step:
         return absent or record.proof is ProofKind.UNPROVEN
 
     @property
+    def rewritten(self) -> bool:
+        """Whether the local file was written since the record, though its content is equal.
+
+        Under a restored database that may be the newest version: somebody went back to what the record still holds.
+        """
+        record, stat = self.record, self.sides.stat
+        if record is None or record.stat is None or stat is None:
+            return False
+        return not stat.same_file(record.stat)
+
+    @property
     def conflict_path(self) -> RelPath:
         """Where the local side of a conflict goes under its own name."""
         assert self.digest is not None, f"{self.rule.id} without a digest"

@@ -85,7 +85,7 @@ def run_download(context: Context, step: Step) -> Done:
     """The object becomes the local file; what that replaces goes to trash, for good or until the commit."""
     expect = Absent() if step.sides.stat is None else Unchanged(step.sides.stat)
     got = download(context, step.path, context.key(step.path), step.etag, expect=expect)
-    keep = step.rule.displaces or step.unrelated or context.pair.keep_versions is KeepVersions.ALL
+    keep = step.rule.displaces or step.unrelated or step.rewritten or context.pair.keep_versions is KeepVersions.ALL
     trash = conflict = None
     after = []
     if got.placed.displaced is not None and keep:

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from syncd.core.model import Digest, LocalStat, ObjectFacts, ProofKind
+from syncd.core.model import Digest, ETag, LocalStat, ObjectFacts, ProofKind
 from syncd.core.paths import RelPath
 from syncd.engine import content
 from syncd.engine.checksum import checksums, disagrees
@@ -38,6 +38,18 @@ class Uploaded:
     vouched: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the store answered to the bytes of one open file.
+
+    `same`: they were those that were hashed (None: not known). `expected`: the ETag that they make in parts.
+    """
+
+    answer: PutAnswer
+    same: bool | None = None
+    expected: ETag | None = None
+
+
 def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect: RemoteExpect) -> Uploaded:
     """Send exactly that version of a file. Raises Stale, ItemError or RemoteError; nothing is lost by any."""
     operation = uuid.uuid4().hex
@@ -49,36 +61,44 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         digest = hashes.digest(context.pair.hash)
         assert digest is not None
         described = headers(context, path, stat, digest, operation)
-        answer, same = _send(context, file, stat, path, key, expect, described, hashes, operation)
-        intact = same is not False and file.fstat() == stat
+        sent = send_file(
+            context, file, stat, path, key, expect=expect, headers=described, hashes=hashes, operation=operation
+        )
+        intact = sent.same is not False and file.fstat() == stat
     return Uploaded(
         stat=stat,
         digest=digest,
-        answer=answer,
-        proof=_verified(context, answer, hashes, key) if intact or same else ProofKind.NONE,
+        answer=sent.answer,
+        proof=verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE,
         looked_ns=looked_ns,
         intact=intact,
-        vouched=intact or same is True,
+        vouched=intact or sent.same is True,
     )
 
 
-def _send(
+def send_file(
     context: Context,
     file: OpenFile,
     stat: LocalStat,
-    path: RelPath,
+    path: str,
     key: str,
+    *,
     expect: RemoteExpect,
-    described: ObjectHeaders,
+    headers: ObjectHeaders,
     hashes: Hashes,
     operation: str,
-) -> tuple[PutAnswer, bool | None]:
-    """The answer, and whether the bytes that left were those that were hashed; None: not known."""
+    whole: bool = False,
+) -> Sent:
+    """Send an open file of that stat and those hashes; `path` names it on the board of transfers.
+
+    In one request, or in parts where it is large and need not go whole (`whole`). An own write whose answer got lost is
+    found by its operation id. Raises Stale, ItemError or RemoteError.
+    """
     transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="up", total_bytes=stat.size)
     try:
-        if stat.size > SINGLE_PUT:
-            answer = put_in_parts(context, file, stat.size, key, expect, described, hashes, transfer)
-            return answer, None
+        if stat.size > SINGLE_PUT and not whole:
+            answer, expected = put_in_parts(context, file, stat.size, key, expect, headers, hashes, transfer)
+            return Sent(answer=answer, expected=expected)
         # The bytes that leave are summed again where it costs next to nothing: a file that changed between the
         # two reads without a new stat (a mapping) is noticed.
         check = frozenset({"crc64nvme"}) if hashes.crc64nvme is not None else frozenset[str]()
@@ -90,17 +110,17 @@ def _send(
             cast(BinaryIO, body),
             stat.size,
             expect=sendable(context, key, expect),
-            headers=described,
+            headers=headers,
             sums=checksums(hashes),
         )
         left = body.whole_hashes().crc64nvme
-        return answer, None if left is None else left == hashes.crc64nvme
+        return Sent(answer=answer, same=None if left is None else left == hashes.crc64nvme)
     except Stale as stale:
         refused = not isinstance(stale, Raced) and file.fstat() == stat and not context.stop.abandoned()
         facts = own_write(context, key, expect, operation, refused=refused)
         if facts is None or facts.size != stat.size:
             raise
-        return _answer(facts), None
+        return Sent(answer=_answer(facts))
     finally:
         transfer.end()
 
@@ -109,11 +129,16 @@ def _answer(facts: ObjectFacts) -> PutAnswer:
     return PutAnswer(etag=facts.etag, version_id=facts.version_id, checksum=facts.checksum)
 
 
-def _verified(context: Context, answer: PutAnswer, hashes: Hashes, key: str) -> ProofKind:
+def verified(context: Context, sent: Sent, hashes: Hashes, key: str) -> ProofKind:
     """Compare the answer with our own. A store that received other bytes is corrupt: try again."""
+    answer = sent.answer
     if disagrees(answer.checksum, hashes):
         raise RemoteError(RemoteKind.CORRUPT, f"{key}: the store answered another checksum than ours")
-    if hashes.md5 is None or not context.capabilities.etag_is_md5 or "-" in answer.etag:
+    if not context.capabilities.etag_is_md5:
+        return ProofKind.NONE
+    if "-" in answer.etag:  # not every store makes it of the parts' MD5: another one proves nothing either way
+        return ProofKind.ETAG if answer.etag == sent.expected else ProofKind.NONE
+    if hashes.md5 is None:
         return ProofKind.NONE
     if answer.etag != hashes.md5.hex():
         raise RemoteError(RemoteKind.CORRUPT, f"{key}: the ETag is not the MD5 of what was sent")

@@ -102,7 +102,7 @@ class Moves:
             return False
         return True
 
-    def take_out(self, target: Target, keep: Spot, expect: LocalStat) -> LocalStat:
+    def take_out(self, target: Target, keep: Spot, expect: LocalStat, *, durable: bool = True) -> LocalStat:
         """Move `expect` from its path to a name of ours. Stale, and it is brought back, where it is another file."""
         if not target.spot.holds(expect):
             raise target.changed()
@@ -113,8 +113,9 @@ class Moves:
         if came is None or not came.same_file(expect):
             self._bring_back(keep, target)
             raise target.changed()
-        target.spot.sync()
-        keep.sync()
+        if durable:
+            target.spot.sync()
+            keep.sync()
         return came
 
     def _bring_back(self, held: Spot, target: Target) -> None:

@@ -14,7 +14,8 @@ from syncd.local import lease
 from syncd.local.anchor import Anchor
 from syncd.local.digest import PIECE, Digester
 from syncd.local.spot import local_stat
-from syncd.ports import Hashes, Openness
+from syncd.local.translate import item_error
+from syncd.ports import Hashes, Inode, Openness
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -59,6 +60,11 @@ class Handle:
         """The stat of what is open, wherever its name leads by now."""
         return local_stat(os.fstat(self._fd))
 
+    def inode(self) -> Inode:
+        """The same with permission bits and owner."""
+        seen = os.fstat(self._fd)
+        return Inode(stat=local_stat(seen), mode=stat.S_IMODE(seen.st_mode), uid=seen.st_uid, gid=seen.st_gid)
+
     def identity(self) -> os.stat_result:
         """The whole stat, device included."""
         return os.fstat(self._fd)
@@ -68,10 +74,13 @@ class Handle:
         return lease.ask(self._fd, for_writing=for_writing)
 
     def pread(self, size: int, offset: int) -> bytes:
-        """Up to `size` bytes at `offset`; nothing at the end of the file."""
+        """Up to `size` bytes at `offset`; nothing at the end of the file. ItemError where the disk fails."""
         if self._fd < 0:
             raise ValueError("read of a closed file")
-        return os.pread(self._fd, size, offset)
+        try:
+            return os.pread(self._fd, size, offset)
+        except OSError as error:
+            raise item_error(self._path, error) from error
 
     def reader(self, start: int, length: int) -> BinaryIO:
         """A seekable view of [start, start+length) with its own offset. Stale where the file ends before."""
@@ -83,7 +92,7 @@ class Handle:
         digester = Digester(types)
         buffer = memoryview(bytearray(min(PIECE, before.size + 1)))
         done = 0
-        while done <= before.size and (count := os.preadv(self._fd, [buffer], done)):
+        while done <= before.size and (count := self._read_into(buffer, done)):
             if stopped():
                 raise Stale(f"{self._path}: stopped while it was hashed")
             digester.update(buffer[:count])
@@ -91,6 +100,12 @@ class Handle:
         if done != before.size or not self.fstat().same_file(before):
             raise Stale(f"{self._path} changed while it was hashed")
         return digester.result()
+
+    def _read_into(self, buffer: memoryview, offset: int) -> int:
+        try:
+            return os.preadv(self._fd, [buffer], offset)
+        except OSError as error:
+            raise item_error(self._path, error) from error
 
 
 class RangeReader(io.RawIOBase):

@@ -24,7 +24,7 @@ from syncd.local.scan import Found, scan
 from syncd.local.spot import Spot
 from syncd.local.temporary import PartialFile
 from syncd.local.translate import item_error, printable, root_lost, translated
-from syncd.local.unlink import unlink
+from syncd.local.unlink import give_way, unlink
 from syncd.ports import (
     Absent,
     ExpiredTrash,
@@ -121,17 +121,18 @@ class Root:
         finally:
             handle.close()
 
-    def open_elsewhere(self, path: RelPath, *, for_writing: bool) -> Openness:
+    def open_elsewhere(self, path: RelPath, *, for_writing: bool, max_age_s: float | None = None) -> Openness:
         """Leases first, psutil where they are refused. `for_writing` False asks whether anyone has it open at all."""
-        return self._openness(path, for_writing=for_writing)
+        blind_age_s = _BLIND_AGE_S if for_writing else 0.0
+        return self._openness(path, for_writing=for_writing, max_age_s=blind_age_s if max_age_s is None else max_age_s)
 
-    def _openness(self, path: str, *, for_writing: bool) -> Openness:
+    def _openness(self, path: str, *, for_writing: bool, max_age_s: float) -> Openness:
         with self._handle(path) as handle:
             answer = handle.lease(for_writing=for_writing)
             file = handle.identity()
         if answer is not None:
             return answer
-        return self._holders.ask(file, for_writing=for_writing, max_age_s=_BLIND_AGE_S if for_writing else 0.0)
+        return self._holders.ask(file, for_writing=for_writing, max_age_s=max_age_s)
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -181,10 +182,10 @@ class Root:
 
     # --- cleaning ----------------------------------------------------------------------------------------
 
-    def stage(self, path: RelPath, *, expect: LocalStat) -> LocalStat:
+    def stage(self, path: RelPath, *, expect: LocalStat, durable: bool = True) -> LocalStat:
         """Move a file to `.syncd/cleaning`; its name there is a function of the path. Stale if it is another file."""
         with self._ours(cleaning.FOLDER) as folder, self._target(path) as target:
-            return self._moves.take_out(target, Spot(folder, cleaning.staged_name(path)), expect)
+            return self._moves.take_out(target, Spot(folder, cleaning.staged_name(path)), expect, durable=durable)
 
     def staged(self, path: RelPath) -> LocalStat | None:
         """The stat of the staged file of that path; None where there is none."""
@@ -224,13 +225,14 @@ class Root:
                 self._moves.keep(Spot(folder, name), Spot(bin_, trash.trash_name(RelPath(name), self._now())))
         return len(orphans)
 
-    def staged_open_elsewhere(self, path: RelPath) -> Openness:
+    def staged_open_elsewhere(self, path: RelPath, *, max_age_s: float = 0.0) -> Openness:
         """Whether anyone has the staged file open at all. Stale where there is none."""
-        return self._openness(_staged_path(path), for_writing=False)
+        return self._openness(_staged_path(path), for_writing=False, max_age_s=max_age_s)
 
     def trashed_open_elsewhere(self, name: str) -> Openness:
         """Whether anyone still has a trashed file open for writing. Stale where there is none."""
-        return self._openness(f"{OURS}/{trash.FOLDER}/{trash.own_name(name)}", for_writing=True)
+        trashed = f"{OURS}/{trash.FOLDER}/{trash.own_name(name)}"
+        return self._openness(trashed, for_writing=True, max_age_s=_BLIND_AGE_S)
 
     def remove(self, allowed: Removal) -> None:
         """The one removal. A Proof's staged file must still be exactly that one (Stale); the others may be gone."""
@@ -254,6 +256,25 @@ class Root:
         for name in names:
             self.remove(OwnTemporary(name))
         return len(names)
+
+    def vacate(self) -> None:
+        """Remove our own folders where nothing is in them. A root with a marker is somebody's and keeps them.
+
+        PairHalted where it cannot be told whose it is.
+        """
+        if self.marker() is not None:
+            return
+        try:
+            ours = self._anchor.open(OURS, os.O_PATH | os.O_DIRECTORY)
+        except OSError:  # never made, or nothing of ours
+            return
+        try:
+            for name in (temporary.FOLDER, trash.FOLDER, cleaning.FOLDER):
+                give_way(Spot(ours, name))
+        finally:
+            os.close(ours)
+        with self._anchor.root() as root:
+            give_way(Spot(root, OURS))
 
     # --- what the root is --------------------------------------------------------------------------------
 
@@ -282,10 +303,12 @@ class Root:
     def _target(self, path: RelPath, *, create: bool = False) -> Iterator[Target]:
         _refuse_ours(path)
         folder, _, name = path.rpartition("/")
-        with translated(path), self._anchor.folder(folder, create=create) as parent, self._ours(trash.FOLDER) as bin_:
-            yield Target(
-                path=path, spot=Spot(parent, name), trash=lambda: Spot(bin_, trash.trash_name(path, self._now()))
-            )
+        with translated(path), self._anchor.folder(folder, create=create) as parent, ExitStack() as opened:
+
+            def kept() -> Spot:
+                return Spot(opened.enter_context(self._ours(trash.FOLDER)), trash.trash_name(path, self._now()))
+
+            yield Target(path=path, spot=Spot(parent, name), trash=kept)
 
     @contextmanager
     def _ours(self, name: str) -> Iterator[int]:

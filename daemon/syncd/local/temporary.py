@@ -16,6 +16,7 @@ from syncd.local.unlink import unlink
 from syncd.ports import OwnTemporary
 
 FOLDER = "tmp"
+PERMISSIONS = 0o777
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -40,9 +41,14 @@ class PartialFile:
             while view:
                 view = view[os.write(self._fd, view) :]
 
-    def finish(self, *, mtime_ns: int | None) -> None:
-        """fsync, set the mtime (nanoseconds since the epoch), close. ItemError on a full disk."""
+    def finish(self, *, mtime_ns: int | None, mode: int | None = None) -> None:
+        """fsync, set the mtime (nanoseconds since the epoch), close. ItemError on a full disk.
+
+        `mode`: permission bits to give it; set-user-id and its like never come back.
+        """
         with translated(self.name):
+            if mode is not None:
+                os.fchmod(self._fd, mode & PERMISSIONS)
             if mtime_ns is not None:
                 self._date(mtime_ns)
             os.fsync(self._fd)

@@ -46,6 +46,7 @@ from syncd.ports.surroundings import (
 from syncd.ports.tree import (
     ExpiredTrash,
     Hashes,
+    Inode,
     LocalExpect,
     LocalTree,
     Marker,
@@ -77,6 +78,7 @@ __all__ = [
     "ExpiredTrash",
     "Hashes",
     "HistoryRow",
+    "Inode",
     "ListPage",
     "LocalExpect",
     "LocalTree",

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from syncd.core.archive import Archive, Found, MemberState, Original
 from syncd.core.model import ETag, LocalStat, ProofKind
 from syncd.core.paths import RelPath
+from syncd.ports.records import HistoryRow
 from syncd.ports.tree import OpenFile
 
 
@@ -50,7 +51,11 @@ class ArchiveStore(Protocol):
     """The journal of one batch, over all its buckets. Every write is durable (fsync) on return."""
 
     def seal(self, archive: Archive, originals: Sequence[Original]) -> None:
-        """Journal an archive with its members, before its first byte goes to S3."""
+        """Journal an archive with its members, before its first byte goes to S3; whole or, after a crash, not at all.
+
+        SEALED, whatever it says of itself; `files` and `bytes` are counted from the members that are not void.
+        ValueError where that uuid is journaled already.
+        """
         ...
 
     def unfinished(self, bucket: str) -> list[Archive]:
@@ -64,17 +69,33 @@ class ArchiveStore(Protocol):
         ...
 
     def prove(
-        self, uuid: str, *, etag: ETag, version_id: str | None, proof: ProofKind, manifest_at: str, index: bool
+        self,
+        uuid: str,
+        *,
+        etag: ETag,
+        version_id: str | None,
+        proof: ProofKind,
+        manifest_at: str,
+        index: bool,
+        history: HistoryRow | None = None,
     ) -> None:
-        """One transaction: archive and members are UNLINKING (void ones KEPT); queued for the index if asked."""
+        """One transaction: archive and members are UNLINKING (void ones KEPT); queued for the index if asked.
+
+        DONE at once where every member is void. `history` is told in the same transaction, under the batch's name.
+        ValueError for a `proof` that is none; Stale where the archive is not SEALED.
+        """
         ...
 
     def mark(self, uuid: str, marks: Iterable[tuple[RelPath, MemberState]]) -> None:
-        """Say how far these members are; where none is SEALED or UNLINKING any more, the archive is DONE."""
+        """Say how far these members are; where none is SEALED or UNLINKING any more, the archive is DONE.
+
+        Thousands at once cost little. Stale before the archive is proven; ValueError for a path that is none of its
+        members, and for SEALED.
+        """
         ...
 
     def drop(self, uuid: str) -> None:
-        """Give an archive up that never was on S3: its rows go."""
+        """Give an archive up that never was on S3: its rows go. Unknown is no error; Stale once it is proven."""
         ...
 
     def busy(self, bucket: str) -> Mapping[RelPath, LocalStat]:
@@ -84,7 +105,12 @@ class ArchiveStore(Protocol):
     def totals(self) -> Totals: ...
 
     def find(self, pattern: str, *, limit: int) -> Iterator[Found]:
-        """Proven members whose `bucket/path` matches a glob (`*` crosses `/`), by that name, newest archive first."""
+        """Proven members whose `bucket/path` matches a glob, by the bytes of that name, newest archive first.
+
+        `*` any text, `/` too; `?` one character; `[a-z]`, `[^a-z]` one of a set or none of it, `[*]` a star. Case
+        counts. A pattern without `/` matches the base name. A name that is exactly the pattern matches too, so that
+        `[` needs no escaping there. Void members are never found.
+        """
         ...
 
     def archives(self, prefix: str, *, limit: int) -> Iterator[Archive]:
@@ -92,7 +118,7 @@ class ArchiveStore(Protocol):
         ...
 
     def record_manifest(self, uuid: str, manifest_at: str) -> None:
-        """A manifest was written after the proof (the index was down)."""
+        """A manifest was written after the proof (the index was down). Stale before the archive is proven."""
         ...
 
     # --- waiting for the index ---
@@ -101,13 +127,21 @@ class ArchiveStore(Protocol):
         """What may be sent to the index now, oldest first."""
         ...
 
-    def postpone(self, uuid: str, *, until: float, error: str) -> None: ...
-
-    def indexed(self, uuid: str, dead: Sequence[DeadLetter]) -> None:
-        """Its documents are there, but for these."""
+    def postpone(self, uuid: str, *, until: float, error: str) -> None:
+        """One more attempt failed: due again at `until`. One that does not wait is no error."""
         ...
 
-    def dead_letters(self, *, limit: int) -> list[DeadLetter]: ...
+    def indexed(self, uuid: str, dead: Sequence[DeadLetter]) -> None:
+        """Its documents are there, but for these, which take the place of earlier ones; it waits no longer.
+
+        Of a dead letter `path`, `reason` and `at` (0.0: now) are kept; the rest is the archive's. Stale before it is
+        proven.
+        """
+        ...
+
+    def dead_letters(self, *, limit: int) -> list[DeadLetter]:
+        """Those of this batch, newest first."""
+        ...
 
 
 class SpoolFile(Protocol):
@@ -177,15 +211,20 @@ class ArchiveIndex(Protocol):
     """A search index. Every method may raise RemoteError (UNAVAILABLE, THROTTLED: try later; DENIED: a person must)."""
 
     def prepare(self) -> None:
-        """Put the index template, once."""
+        """Put the index template where none is, or an older one of ours."""
         ...
 
     def add(self, documents: Sequence[Document]) -> list[Receipt]:
-        """One bulk request; one receipt a document, in order."""
+        """Bulk requests of bounded size; one receipt a document, in order. A failure says nothing of any document."""
         ...
 
     def find(self, pattern: str, *, limit: int) -> list[Mapping[str, Any]]:
-        """Sources of documents whose `bucket/key` matches the glob, newest first."""
+        """Sources of documents whose `bucket/key` matches the glob (as in `ArchiveStore.find`), newest first.
+
+        A set counts as any character, so that more may be found than is meant.
+        """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the connections; requests under way fail."""
+        ...

@@ -71,10 +71,24 @@ class Hashes:
         return None if raw is None else Digest(type, raw.hex())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inode:
+    """A stat with what an archive keeps besides: permission bits and numeric owner."""
+
+    stat: LocalStat
+    mode: int
+    uid: int
+    gid: int
+
+
 class OpenFile(Protocol):
     """One descriptor on one version of a file; everything is read through it."""
 
     def fstat(self) -> LocalStat: ...
+    def inode(self) -> Inode:
+        """The same with permission bits and owner."""
+        ...
+
     def reader(self, start: int, length: int) -> BinaryIO:
         """A seekable view of that range with its own offset (pread), for sending. EOF early raises Stale."""
         ...
@@ -88,8 +102,8 @@ class Temporary(Protocol):
     """A file being written under `.syncd/tmp` of the same root; unlinked on exit of its context unless placed."""
 
     def write(self, piece: bytes) -> None: ...
-    def finish(self, *, mtime_ns: int | None) -> None:
-        """fsync, set the mtime, close. ItemError on a full disk."""
+    def finish(self, *, mtime_ns: int | None, mode: int | None = None) -> None:
+        """fsync, set the mtime (and the permission bits, set-id bits aside), close. ItemError on a full disk."""
         ...
 
 
@@ -151,8 +165,11 @@ class LocalTree(Protocol):
         """Open for reading. Stale where it is gone; ItemError where it may not be read."""
         ...
 
-    def open_elsewhere(self, path: RelPath, *, for_writing: bool) -> Openness:
-        """Leases first, psutil where they are refused. `for_writing` False asks whether anyone has it open at all."""
+    def open_elsewhere(self, path: RelPath, *, for_writing: bool, max_age_s: float | None = None) -> Openness:
+        """Leases first, psutil where they are refused. `for_writing` False asks whether anyone has it open at all.
+
+        `max_age_s`: how old a look at all processes may be (None: a second for writing, else it is taken now).
+        """
         ...
 
     def temporary(self) -> AbstractContextManager[Temporary]: ...
@@ -178,8 +195,11 @@ class LocalTree(Protocol):
 
     def trash_names(self) -> Iterator[tuple[str, LocalStat]]: ...
 
-    def stage(self, path: RelPath, *, expect: LocalStat) -> LocalStat:
-        """Move a file that is being cleaned to `.syncd/cleaning`; its name there is a function of the path."""
+    def stage(self, path: RelPath, *, expect: LocalStat, durable: bool = True) -> LocalStat:
+        """Move a file that is being cleaned to `.syncd/cleaning`; its name there is a function of the path.
+
+        `durable` False: no fsync; after a power cut it may be back at its path.
+        """
         ...
 
     def staged(self, path: RelPath) -> LocalStat | None: ...
@@ -201,7 +221,7 @@ class LocalTree(Protocol):
         """Move a staged file to trash, where its place is taken; return its trash name."""
         ...
 
-    def staged_open_elsewhere(self, path: RelPath) -> Openness: ...
+    def staged_open_elsewhere(self, path: RelPath, *, max_age_s: float = 0.0) -> Openness: ...
 
     def trashed_open_elsewhere(self, name: str) -> Openness:
         """Whether anyone still has a trashed file open for writing. Stale where there is none."""

@@ -180,7 +180,12 @@ def test_the_mode_follows_the_umask(tmp_path: Path) -> None:
 
 
 def test_what_is_ours_is_closed_to_others(tmp_path: Path) -> None:
-    write(Root.at(tmp_path), "a", b"", Absent())
+    root = Root.at(tmp_path)
+    write(root, "a", b"", Absent())
+    path = RelPath("a")
+    stat = root.lstat(path)
+    assert stat is not None
+    root.trash(path, expect=stat)
     assert {p.name: p.stat().st_mode & 0o777 for p in (tmp_path / ".syncd").iterdir()} == {"tmp": 0o700, "trash": 0o700}
 
 
