@@ -19,7 +19,15 @@ def copy_corpus(root: Path, *, most: int | None) -> int:
 
     Where docs are stripped, with made ones. Returns how many there are.
     """
-    found = sorted(_compressed())
+    return _copy(sorted(_compressed()), root, most=most)
+
+
+def copy_regular(root: Path, *, most: int | None) -> int:
+    """As `copy_corpus`, but every regular file, compressed or not. Symlinks are left out."""
+    return _copy(sorted(_regular()), root, most=most)
+
+
+def _copy(found: list[Path], root: Path, *, most: int | None) -> int:
     if len(found) < ENOUGH:
         return _made(root, ENOUGH)
     step = 1 if most is None else max(1, len(found) // most)
@@ -32,11 +40,15 @@ def copy_corpus(root: Path, *, most: int | None) -> int:
 
 
 def _compressed() -> Iterator[Path]:
+    return (path for path in _regular() if path.name.endswith(".gz"))
+
+
+def _regular() -> Iterator[Path]:
     for source in SOURCES:
         for folder, _, files in os.walk(source):
             for name in files:
                 path = Path(folder, name)
-                if name.endswith(".gz") and path.is_file() and not path.is_symlink():
+                if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):
                     yield path
 
 

@@ -163,8 +163,8 @@ class FusedRoot(Root):
     def rename(self, path: RelPath, target: RelPath, *, expect: LocalStat) -> LocalStat:
         return self.fuse.through("rename", lambda: super(FusedRoot, self).rename(path, target, expect=expect))
 
-    def stage(self, path: RelPath, *, expect: LocalStat) -> LocalStat:
-        return self.fuse.through("stage", lambda: super(FusedRoot, self).stage(path, expect=expect))
+    def stage(self, path: RelPath, *, expect: LocalStat, durable: bool = True) -> LocalStat:
+        return self.fuse.through("stage", lambda: super(FusedRoot, self).stage(path, expect=expect, durable=durable))
 
     def unstage(self, path: RelPath) -> LocalStat:
         return self.fuse.through("unstage", lambda: super(FusedRoot, self).unstage(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,27 @@ def pair_row(**changed: Any) -> Row:
     return {**row, **changed}
 
 
+def batch_row(**changed: Any) -> Row:
+    """One batch as status shows it, quiet and well."""
+    row: Row = {
+        "name": "small",
+        "root": "/srv/s3_buckets/batch",
+        "state": "idle",
+        "waiting_files": 812,
+        "waiting_bytes": 1_600_000,
+        "oldest_unprotected_seconds": 40.0,
+        "archived_files": 1204,
+        "archives": 9,
+        "unlinking": 0,
+        "index": {"state": "ok", "queued": 0, "dead": 0, "error": None},
+        "folders": [{"bucket": "lab", "state": "idle", "reason": None}],
+        "last_run": {"started_at": "2026-11-20T12:56:30Z", "duration_seconds": 2.5, "archived": 600, "errors": 0},
+        "last_success_at": "2026-11-20T12:56:40Z",
+        "last_error": None,
+    }
+    return {**row, **changed}
+
+
 def status_row(**changed: Any) -> Row:
     """The whole status, with one pair, healthy."""
     row: Row = {
@@ -99,6 +120,111 @@ def status_row(**changed: Any) -> Row:
     return {**row, **changed}
 
 
+FOUND_ROW = {
+    "bucket": "lab",
+    "key": "run-1/a.log",
+    "size": 1200,
+    "mtime": "2026-11-20T12:00:00.123456789Z",
+    "archive": "s3://lab/run-1/01932f0a-0000-7000-8000-000000000001.tar",
+    "archived_at": "2026-11-20T13:00:00Z",
+    "offset": 512,
+    "sha256": "ab" * 32,
+    "host": "lt-07",
+}
+ARCHIVE_ROW = {
+    "bucket": "lab",
+    "key": "run-1/01932f0a-0000-7000-8000-000000000001.tar",
+    "size": 102400,
+    "files": 40,
+    "bytes": 48000,
+    "created_at": "2026-11-20T13:00:00Z",
+}
+
+
+def found_answer(**changed: Any) -> Row:
+    """What a search answers that found one file."""
+    return {"rows": [FOUND_ROW], "source": "records", "more": False, "problems": [], "exit_code": 0, **changed}
+
+
+def restored_answer(**changed: Any) -> Row:
+    """What a restore answers that brought one file back."""
+    row = {"name": "lab/run-1/a.log", "path": "/back/lab/run-1/a.log", "outcome": "restored", "size": 1200}
+    answer: Row = {
+        "to": "/back",
+        "restored": 1,
+        "present": 0,
+        "failed": 0,
+        "bytes": 1200,
+        "rows": [{**row, "reason": None}],
+        "sources": ["records"],
+        "problems": [],
+        "exit_code": 0,
+    }
+    return {**answer, **changed}
+
+
+def reindexed_answer(**changed: Any) -> Row:
+    """What a reindex answers that indexed one archive."""
+    return {"archives": 1, "documents": 40, "refused": 0, "problems": [], "exit_code": 0, **changed}
+
+
+@dataclass
+class StubArchives:
+    """Set its answers before a call; `asked` holds what was asked for."""
+
+    found: Row = field(default_factory=found_answer)
+    listed: Row = field(default_factory=lambda: {**found_answer(archives=[ARCHIVE_ROW]), "rows": None})
+    restored: Row = field(default_factory=restored_answer)
+    reindexed: Row = field(default_factory=reindexed_answer)
+    progress_rows: Iterable[Row] = ()
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def find(
+        self,
+        pattern: str,
+        *,
+        versions: bool,
+        source: str | None,
+        limit: int,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Row:
+        return self._answer(self.found, progress, "find", pattern, versions, source, limit)
+
+    def listing(
+        self, place: str | None, *, limit: int, progress: Callable[[Row], None], gone: Callable[[], bool]
+    ) -> Row:
+        answer = self._answer(self.listed, progress, "listing", place, limit)
+        return {name: value for name, value in answer.items() if value is not None}
+
+    def restore(
+        self,
+        keys: Sequence[str],
+        *,
+        to: str,
+        view: str | None,
+        versions: bool,
+        source: str | None,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Row:
+        return self._answer(self.restored, progress, "restore", list(keys), to, view, versions, source)
+
+    def reindex(
+        self, batch: str | None, bucket: str | None, *, progress: Callable[[Row], None], gone: Callable[[], bool]
+    ) -> Row:
+        return self._answer(self.reindexed, progress, "reindex", batch, bucket)
+
+    def _answer(self, answer: Row, progress: Callable[[Row], None], *what: Any) -> Row:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+        for row in self.progress_rows:
+            progress(row)
+        return answer
+
+
 @dataclass
 class StubDaemon:
     """Set its fields before a call; `told` holds every change that was asked for."""
@@ -111,6 +237,7 @@ class StubDaemon:
     checks: Iterable[Row] = ()
     sync_answer: Row = field(default_factory=lambda: {"cycles": [], "missing": [], "exit_code": 0})
     progress_rows: Iterable[Row] = ()
+    archives: StubArchives = field(default_factory=StubArchives)
     error: Exception | None = None
     told: list[tuple[Any, ...]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
