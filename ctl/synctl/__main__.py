@@ -30,6 +30,7 @@ HOMES = {
     "resume": "verbs_work",
     "reload": "verbs_work",
     "loglevel": "verbs_work",
+    "archive": "verbs_archive",
     "completion": "completion",
 }
 """Which module holds a verb: only that one is imported."""

@@ -11,9 +11,11 @@ from synctl.words import seconds_of
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
-LATER = ("verify", "archive", "copy", "mirror", "events", "report")
+LATER = ("verify", "copy", "mirror", "events", "report")
 """Verbs that the contract names and this version does not have."""
 
+SOURCES = ("records", "index", "manifests")
+PATTERN = "BUCKET/KEY, s3://BUCKET/KEY or the old absolute path; * ? [a-z] match, * a slash too; without / a base name"
 LEVELS = ("debug", "info", "warning", "error")
 DESCRIPTION = "Looks at the syncd daemon and tells it what to do."
 EXITS = (
@@ -38,6 +40,7 @@ def build() -> argparse.ArgumentParser:
     parser.set_defaults(json=False, socket=None, no_color=False)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     _looking(verbs)
+    _archive(verbs)
     _working(verbs)
     for name in LATER:
         _verb(verbs, name, "not in this version yet")
@@ -57,6 +60,8 @@ def _offers(parser: argparse.ArgumentParser) -> list[str]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             offers += action.choices
+            inner = (option for below in action.choices.values() for option in _offers(below))
+            offers += [option for option in dict.fromkeys(inner) if option not in offers]
         elif action.option_strings:
             offers += [option for option in action.option_strings if option.startswith("--")]
         elif action.choices:
@@ -114,6 +119,28 @@ def _trash(verbs: Verbs) -> None:
     restore.set_defaults(verb="trash")
     restore.add_argument("id", metavar="ID")
     restore.add_argument("--to", metavar="PATH", help="another place than its own")
+
+
+def _archive(verbs: Verbs) -> None:
+    archive = _verb(verbs, "archive", "what the archives of small files hold, and how to have it back")
+    inner = archive.add_subparsers(dest="what", metavar="find|ls|restore|reindex", required=True)
+    find = _verb(inner, "find", "where originals went")
+    find.add_argument("pattern", metavar="PATTERN", help=PATTERN)
+    find.add_argument("--limit", type=int, metavar="N", help="rows at most (1000)")
+    listing = _verb(inner, "ls", "archives, newest first; or the files of one archive")
+    listing.add_argument("place", metavar="PLACE", nargs="?", help="BUCKET, BUCKET/FOLDER, or BUCKET/KEY.tar")
+    listing.add_argument("--limit", type=int, metavar="N", help="rows at most (1000)")
+    restore = _verb(inner, "restore", "bring originals back, as DIR/BUCKET/KEY; nothing is overwritten")
+    restore.add_argument("keys", metavar="KEY", nargs="+", help=PATTERN)
+    restore.add_argument("--to", metavar="DIR", default=".", help="a folder that the daemon's user may write (.)")
+    reindex = _verb(inner, "reindex", "tell the index again of every archive on S3")
+    reindex.add_argument("batch", metavar="BATCH", nargs="?", help="one batch (all)")
+    reindex.add_argument("--bucket", metavar="BUCKET", help="one bucket (all that it archives to)")
+    for parser in (find, restore):
+        parser.add_argument("--all", action="store_true", help="older versions of a key too, not the newest alone")
+        parser.add_argument("--source", choices=SOURCES, help="who is asked (the first of them that knows anything)")
+    for parser in (find, listing, restore, reindex):
+        parser.set_defaults(verb="archive")
 
 
 def _working(verbs: Verbs) -> None:

@@ -165,6 +165,7 @@ def _cycle(cycle: Row) -> str:
     told = [
         f"{count(cycle[name])} {word}" + (f" ({size(cycle[moved])})" if cycle.get(moved) else "")
         for name, word, moved in (
+            ("archived", "archived", "bytes_archived"),
             ("uploaded", "uploaded", "bytes_up"),
             ("downloaded", "downloaded", "bytes_down"),
             ("deleted", "deleted", ""),

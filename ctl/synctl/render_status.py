@@ -36,14 +36,22 @@ def render_status(status: Row, now: datetime, look: Look) -> str:
     if not any(status.get(kind) for kind in ("pairs", "batches", "copies", "mirrors")):
         lines += ["", *_wrapped(NOTHING_CONFIGURED, look)]
         return look.plain("\n".join(lines)) + "\n"
+    batches = status.get("batches") or []
+    if pairs or batches:
+        lines += _ages([*pairs, *batches], now, look)
     if pairs:
-        lines += [*_ages(pairs, now, look), "", *_pairs(status, now, look)]
-    for kind, title in (("batches", "BATCH"), ("copies", "COPY"), ("mirrors", "MIRROR")):
+        lines += ["", *_pairs(status, now, look)]
+    if batches:
+        lines += ["", *_batches(status, now, look)]
+    for kind, title in (("copies", "COPY"), ("mirrors", "MIRROR")):
         if status.get(kind):
             lines += ["", *_sections(title, status[kind], now, look)]
     traffic = _traffic(status.get("s3") or {}, now)
     if traffic:
         lines += ["", *_packed(traffic, look)]
+    remote = _syslog(status.get("syslog") or {})
+    if remote:
+        lines += ["", *_packed(remote, look)]
     return look.plain("\n".join(lines)) + "\n"
 
 
@@ -66,10 +74,10 @@ def _health(status: Row, look: Look) -> list[str]:
 
 def _advice(status: Row) -> list[str]:
     """What a person can do about the states that wait for one, each said once."""
-    pairs = list(status.get("pairs") or [])
-    if pairs and all(pair.get("state") == "paused" and not pair.get("paused_until") for pair in pairs):
+    sections = [*(status.get("pairs") or []), *(status.get("batches") or [])]
+    if sections and all(each.get("state") == "paused" and not each.get("paused_until") for each in sections):
         return [ALL_PAUSED]
-    advice = [text for pair in pairs if (text := _advice_on(pair))]
+    advice = [text for each in sections if (text := _advice_on(each))]
     if status.get("health") != "ok" and not advice:
         return ["`synctl doctor` checks every precondition and says what to do."]
     return list(dict.fromkeys(advice))
@@ -112,14 +120,16 @@ def _head(status: Row, look: Look) -> list[str]:
     return [*lines, last[: -len(health)] + look.paint(printable(health), tone) if last.endswith(health) else last]
 
 
-def _ages(pairs: list[Row], now: datetime, look: Look) -> list[str]:
-    ages = [pair["oldest_unprotected_seconds"] for pair in pairs if pair.get("oldest_unprotected_seconds") is not None]
-    seen = all(pair.get("last_success_at") for pair in pairs)
+def _ages(sections: list[Row], now: datetime, look: Look) -> list[str]:
+    """How long files wait at most, and when all of a pair was looked at; a batch has no such passes."""
+    waits = [each.get("oldest_unprotected_seconds") for each in sections]
+    ages = [wait for wait in waits if wait is not None]
+    seen = all(each.get("last_success_at") for each in sections)
     quiet = "every file is protected" if seen else "no full pass has succeeded yet: what is protected is not known"
     parts = [f"oldest unprotected file {duration(max(ages))}" if ages else quiet]
-    passes = [age for pair in pairs if (age := since(pair.get("last_full_pass_at"), now)) is not None]
-    at_work = [pair for pair in pairs if pair.get("state") != "paused" and not pair.get("paused_until")]
-    coming = [-age for pair in at_work if (age := since(pair.get("next_full_pass_at"), now)) is not None]
+    passes = [age for each in sections if (age := since(each.get("last_full_pass_at"), now)) is not None]
+    at_work = [each for each in sections if each.get("state") != "paused" and not each.get("paused_until")]
+    coming = [-age for each in at_work if (age := since(each.get("next_full_pass_at"), now)) is not None]
     if passes:
         following = f", next in {duration(min(coming))}" if coming else ""
         parts.append(f"last full pass {duration(max(passes))} ago{following}")
@@ -194,6 +204,65 @@ def _notes(pair: Row, look: Look, said: str) -> list[str]:
     return lines
 
 
+def _batches(status: Row, now: datetime, look: Look) -> list[str]:
+    heads = ("BATCH", "STATE", "WAITING", "ARCHIVED", "INDEX", "LAST OK", "ERRORS")
+    batches = status["batches"]
+    said = " ".join(status.get("health_reasons") or [])
+    rows = [_batch(batch, now) for batch in batches]
+    head, *body = table(heads, rows, look, drop=("ARCHIVED", "INDEX", "LAST OK", "WAITING"))
+    lines = [head]
+    for batch, line in zip(batches, body):
+        lines.append(line)
+        moving = [each for each in status.get("transfers") or [] if _belongs(each, batch)]
+        lines += [_transfer(transfer, look) for transfer in moving[:TRANSFERS_SHOWN]]
+        if len(moving) > TRANSFERS_SHOWN:
+            lines.append(f"    … and {count(len(moving) - TRANSFERS_SHOWN)} more")
+        for note in _batch_notes(batch, said):
+            lines += _wrapped(note, look, indent=4)
+    return lines
+
+
+def _batch(batch: Row, now: datetime) -> list[Cell]:
+    state = printable(batch.get("state"))
+    index = printable((batch.get("index") or {}).get("state", "off"))
+    errors = int((batch.get("last_run") or {}).get("errors") or 0)
+    return [
+        printable(batch.get("name")),
+        (state, STATE_TONES.get(state, "")),
+        plural(int(batch.get("waiting_files") or 0), "file", "files"),
+        f"{count(int(batch.get('archived_files') or 0))} in {count(int(batch.get('archives') or 0))}",
+        (index, "red" if index == "down" else ""),
+        _last_ok(batch, now),
+        (count(errors), "red" if errors else ""),
+    ]
+
+
+def _belongs(transfer: Row, batch: Row) -> bool:
+    """Whether it moves for a bucket folder of that batch: those are named BATCH/BUCKET."""
+    return str(transfer.get("pair")).startswith(f"{batch.get('name')}/")
+
+
+def _batch_notes(batch: Row, said: str) -> list[str]:
+    """What a batch has besides its row, where health did not say it: unlinks to come, the index, folders that wait."""
+    index = batch.get("index") or {}
+    queued, dead = int(index.get("queued") or 0), int(index.get("dead") or 0)
+    parts = []
+    if batch.get("unlinking"):
+        parts.append(f"{plural(int(batch['unlinking']), 'original', 'originals')} to be removed")
+    if queued:
+        parts.append(f"{plural(queued, 'archive waits', 'archives wait')} for the index")
+    if dead:
+        parts.append(f"{plural(dead, 'document', 'documents')} refused by it")
+    notes = [" · ".join(parts)] if parts else []
+    for folder in batch.get("folders") or []:
+        if folder.get("reason") and str(folder["reason"]) not in said:
+            notes.append(f"{printable(folder.get('bucket'))} waits: {printable(folder['reason'])}")
+    told = " ".join([said, *(str(folder.get("reason")) for folder in batch.get("folders") or [])])
+    if batch.get("last_error") and str(batch["last_error"]) not in told:
+        notes.append("last error: " + printable(batch["last_error"]))
+    return notes
+
+
 def _sections(title: str, sections: list[Row], now: datetime, look: Look) -> list[str]:
     rows: list[list[Cell]] = []
     for section in sections:
@@ -218,6 +287,17 @@ def _traffic(s3: Row, now: datetime) -> list[str]:
         return []
     began = since(s3.get("since"), now)
     return ["S3 since the start" if began is None else f"S3 in {duration(began)}", *parts]
+
+
+def _syslog(remote: Row) -> list[str]:
+    """Remote syslog, where it is away or has missed lines."""
+    error, dropped = remote.get("last_error"), remote.get("dropped") or 0
+    if not error and not dropped:
+        return []
+    parts = [f"syslog {printable(remote.get('server'))}"]
+    if error:
+        parts += [f"away: {printable(error)}", f"{plural(remote.get('queued') or 0, 'line', 'lines')} waiting"]
+    return [*parts, f"{plural(dropped, 'line', 'lines')} dropped"] if dropped else parts
 
 
 def _packed(parts: list[str], look: Look) -> list[str]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+from synctl.progress_line import progress_line
 from synctl.render_rows import render_sync
 from synctl.session import Session
 from synctl.verbs_look import done
-from synctl.words import count, fit, printable, size
+from synctl.words import count, printable, size
 from syncwire.client import Client, NotAllowed, NotRunning, connect
 from syncwire.exits import Exit, gravest
 
 LOOK_SECONDS = 0.2
 EXIT_SECONDS = 10.0
-CLEAR_LINE = "\r\x1b[K"
 
 
 def force_sync(session: Session) -> Exit:
@@ -26,10 +24,10 @@ def force_sync(session: Session) -> Exit:
     given = session.arguments
     asked = {"pair": given.pair, "path": given.path, "wait": given.wait, "timeout": given.timeout}
     answer: dict[str, Any] = {"cycles": [], "missing": []}
-    with session.connect() as client, _progress_line(session) as draw:
+    with session.connect() as client, progress_line(session) as draw:
         for reply in client.stream("ForceSync", asked):
             if reply.get("progress"):
-                draw(reply["progress"])
+                draw(_progress(reply["progress"]))
             answer["missing"] += reply.get("missing") or []
             answer["cycles"] += reply.get("cycles") or []
             answer["exit_code"] = reply.get("exit_code")
@@ -41,35 +39,6 @@ def force_sync(session: Session) -> Exit:
     else:
         session.answer(render_sync(answer, session.look))
     return code
-
-
-class _Drawer:
-    """Progress on one line of the terminal, drawn over itself."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._wanted = session.err.isatty() and session.environ.get("TERM") != "dumb"
-        self._drawn = False
-
-    def __call__(self, progress: dict[str, Any]) -> None:
-        if self._wanted:
-            self._drawn = True
-            self._session.err.write(CLEAR_LINE + fit(_progress(progress), self._session.look.width - 1))
-            self._session.err.flush()
-
-    def clear(self) -> None:
-        if self._drawn:
-            self._session.err.write(CLEAR_LINE)
-            self._session.err.flush()
-
-
-@contextmanager
-def _progress_line(session: Session) -> Iterator[_Drawer]:
-    drawer = _Drawer(session)
-    try:
-        yield drawer
-    finally:
-        drawer.clear()
 
 
 def _progress(progress: dict[str, Any]) -> str:

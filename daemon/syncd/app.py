@@ -113,8 +113,9 @@ def _check(config: Config) -> int:
     refuse_empty(config)
     for notice in config.notices:
         print(f"notice: {notice}", file=sys.stderr)
-    names = ", ".join(f"{pair.name} ({pair.mode.value} {pair.local} {pair.remote})" for pair in config.pairs)
-    print(f"{config.source} is fine: {names}")
+    names = [f"{pair.name} ({pair.mode.value} {pair.local} {pair.remote})" for pair in config.pairs]
+    names += [f"{batch.name} (archive {batch.root})" for batch in config.batches]
+    print(f"{config.source} is fine: {', '.join(names)}")
     return int(Exit.OK)
 
 
@@ -161,11 +162,15 @@ def _make_state_dir(places: Places) -> None:
         ) from error
 
 
-def _logs(arguments: Arguments, config: Config, clock: SystemClock) -> Logs:
-    daemon = config.daemon
-    return open_logs(
-        LogSettings(level=daemon.log_level, format=daemon.log_format, file=arguments.log_file), clock=clock
+def _logs(arguments: Arguments, config: Config, clock: SystemClock, *, beside: str = "") -> Logs:
+    settings = LogSettings(
+        level=config.daemon.log_level,
+        format=config.daemon.log_format,
+        file=arguments.log_file,
+        syslog=config.syslog,
+        beside=beside,
     )
+    return open_logs(settings, clock=clock)
 
 
 def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
@@ -198,43 +203,41 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
 
 def _once(arguments: Arguments, config: Config, places: Places) -> int:
     from syncd.engine.pool import Pool
-    from syncd.runtime.assembly import Assembly
     from syncd.runtime.once import Once
     from syncd.runtime.scale import refuse_empty, threads_for
-    from syncd.s3.counts import RequestCounts
+    from syncd.runtime.short_run import Parts, batches_of, sections_of
     from syncd.store.database import Database
-    from syncd.workers.section import Section
 
     refuse_empty(config)
     clock, stop = SystemClock(), Stop()
     _make_state_dir(places)
     with ExitStack() as stack:
         stack.enter_context(StateLock(places.state_dir))
-        logs = _logs(arguments, _quieter(arguments, config), clock)
+        logs = _logs(arguments, config, clock, beside=_quieter(arguments, config))
         stack.callback(logs.close)
         signals = stack.enter_context(Signals())
         database = stack.enter_context(Database.open(places.state_dir / DATABASE, clock=clock))
         pool = Pool(threads_for(config))
         stack.callback(pool.close)
         transfers = TransferBoard(clock)
-        assembly = Assembly(
+        parts = Parts(
+            config=config,
+            state_dir=places.state_dir,
+            hostname=_hostname(),
+            machine_id=_machine_id(),
             database=database,
             clock=clock,
             events=logs.events,
             transfers=transfers,
             stop=stop,
-            counts=RequestCounts(),
-            hostname=_hostname(),
-            machine_id=_machine_id(),
+            pool=pool,
             dry=arguments.dry_run,
         )
-        sections = [
-            Section(pair, opener=assembly.open, pool=pool, clock=clock, events=logs.events) for pair in config.pairs
-        ]
         for notice in config.notices:
             print(f"notice: {notice}", file=sys.stderr)
         once = Once(
-            sections,
+            sections_of(parts),
+            batches_of(parts),
             stop=stop,
             clock=clock,
             transfers=transfers,
@@ -246,11 +249,9 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
         return _interruptible(once.run, signals, stop)
 
 
-def _quieter(arguments: Arguments, config: Config) -> Config:
+def _quieter(arguments: Arguments, config: Config) -> str:
     """A run on a terminal tells its own story: only warnings come between, unless -v asked for more."""
-    if arguments.verbose or config.daemon.log_level != "info":
-        return config
-    return replace(config, daemon=replace(config.daemon, log_level="warning"))
+    return "" if arguments.verbose or config.daemon.log_level != "info" else "warning"
 
 
 def _interruptible(work: Callable[[], int], signals: Signals, stop: Stop) -> int:

@@ -21,7 +21,7 @@ from syncd.config.parse import collect
 from syncd.config.schema import AWS_CLASSES, KEYS
 from syncd.core.rules import RULES
 from syncd.runtime.status import COUNTS
-from syncd.workers.section import STATE_OF
+from syncd.workers.standing import STATE_OF
 from synctl.arguments import LATER, build, verb_names
 from syncwire.exits import Exit
 

@@ -26,6 +26,7 @@ PRINTERS = (
 ENDLESS = {"join", "wait", "recv", "acquire"}
 BOUNDED = {
     ("syncd/engine/cycle.py", "_inflight.wait"),  # our own: it looks again twice a second, and a stop ends the tasks
+    ("syncd/archive/alone.py", "_inflight.wait"),  # the same
     ("syncd/engine/pool.py", "_room.acquire"),  # room comes when a transfer ends, and a stop ends every transfer
     ("syncd/runtime/lock.py", "self.acquire"),  # our own: flock without waiting
 }

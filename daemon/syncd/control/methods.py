@@ -17,6 +17,12 @@ PAGE_BYTES = 128 << 10
 LOOK_ROWS = 256
 HISTORY_ROWS = 100
 HISTORY_MOST = 1_000_000
+ARCHIVE_ROWS = 1000
+ARCHIVE_MOST = 100_000
+ROWS_IN_ONE = 200
+"""Files of a restore that are told one by one to a caller who takes one reply."""
+
+SOURCES = ("records", "index", "manifests")
 
 
 class Line(Protocol):
@@ -55,7 +61,7 @@ class Method:
     long: bool = False
 
 
-TEXT, NAME = Parameter(str), Parameter(str, required=True)
+TEXT, NAME, NAMES = Parameter(str), Parameter(str, required=True), Parameter(list, required=True)
 SECONDS, COUNT, FLAG = Parameter(float), Parameter(int), Parameter(bool)
 
 
@@ -151,6 +157,56 @@ def _trash_restore(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
     yield {}
 
 
+def _archive_find(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
+    answer = daemon.archives.find(
+        arguments.text("pattern"),
+        versions=arguments.flag("all"),
+        source=arguments.word_or_none("source", SOURCES),
+        limit=arguments.count("limit", ARCHIVE_ROWS, ARCHIVE_MOST),
+        progress=_progress(line),
+        gone=line.gone,
+    )
+    yield from _paged(answer, "rows", line)
+
+
+def _archive_list(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
+    limit = arguments.count("limit", ARCHIVE_ROWS, ARCHIVE_MOST)
+    place = arguments.text_or_none("place")
+    answer = daemon.archives.listing(place, limit=limit, progress=_progress(line), gone=line.gone)
+    yield from _paged(answer, "archives" if "archives" in answer else "rows", line)
+
+
+def _archive_restore(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
+    answer = daemon.archives.restore(
+        arguments.texts("keys"),
+        to=arguments.text("to"),
+        view=arguments.text_or_none("view"),
+        versions=arguments.flag("all"),
+        source=arguments.word_or_none("source", SOURCES),
+        progress=_progress(line),
+        gone=line.gone,
+    )
+    if not line.more:
+        answer = {**answer, "rows": answer["rows"][:ROWS_IN_ONE]}
+    yield from _paged(answer, "rows", line)
+
+
+def _archive_reindex(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
+    batch, bucket = arguments.text_or_none("batch"), arguments.text_or_none("bucket")
+    yield daemon.archives.reindex(batch, bucket, progress=_progress(line), gone=line.gone)
+
+
+def _progress(line: Line) -> Callable[[Row], None]:
+    return lambda progress: line.hint({"progress": progress})
+
+
+def _paged(answer: Row, field: str, line: Line) -> Replies:
+    """The rows in pages, and all else with the last of them."""
+    *pages, last = rows(answer[field], line, field)
+    yield from pages
+    yield {**answer, **last}
+
+
 def _doctor(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
     yield from rows(daemon.doctor(), line)
 
@@ -187,6 +243,17 @@ METHODS: Mapping[str, Method] = {
     "ResolveConflict": Method(run=_resolve_conflict, takes={"id": NAME, "keep": NAME}, changes=True),
     "TrashList": Method(run=_trash_list, takes={"pair": TEXT}),
     "TrashRestore": Method(run=_trash_restore, takes={"id": NAME, "to": TEXT}, changes=True),
+    "ArchiveFind": Method(
+        run=_archive_find, takes={"pattern": NAME, "all": FLAG, "source": TEXT, "limit": COUNT}, long=True
+    ),
+    "ArchiveList": Method(run=_archive_list, takes={"place": TEXT, "limit": COUNT}, long=True),
+    "ArchiveRestore": Method(
+        run=_archive_restore,
+        takes={"keys": NAMES, "to": NAME, "view": TEXT, "all": FLAG, "source": TEXT},
+        changes=True,
+        long=True,
+    ),
+    "ArchiveReindex": Method(run=_archive_reindex, takes={"batch": TEXT, "bucket": TEXT}, changes=True, long=True),
     "Doctor": Method(run=_doctor, long=True),
     "Reload": Method(run=_reload, changes=True),
     "ConfigShow": Method(run=_config_show),

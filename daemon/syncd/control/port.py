@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from syncd.errors import SyncdError
@@ -20,9 +20,69 @@ class BadRequest(SyncdError):
     """The request cannot be understood or makes no sense here."""
 
 
+class Archives(Protocol):
+    """What was archived. Every method is called from many threads at once, and may raise as those of Daemon.
+
+    Each may look through S3 for long: `progress` takes {doing, archives, files, bytes, failed}, any of them, now and
+    then. Where `gone()` is true it ends soon, and the answer says how far it came. `problems` are texts: what could
+    not be looked at. `source` is records, index or manifests: who answered, or is to answer (None: the first that
+    knows anything).
+    """
+
+    def find(
+        self,
+        pattern: str,
+        *,
+        versions: bool,
+        source: str | None,
+        limit: int,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Row:
+        """{rows: [{bucket, key, size, mtime, archive, archived_at, offset, sha256, host}], source, more, problems,
+        exit_code}. `more`: beyond `limit`. The newest of each key, or all `versions`."""
+        ...
+
+    def listing(
+        self, place: str | None, *, limit: int, progress: Callable[[Row], None], gone: Callable[[], bool]
+    ) -> Row:
+        """{archives: [{bucket, key, size, files, bytes, created_at}], source, more, problems, exit_code}.
+
+        Where `place` is one archive: its files, as of `find`.
+        """
+        ...
+
+    def restore(
+        self,
+        keys: Sequence[str],
+        *,
+        to: str,
+        view: str | None,
+        versions: bool,
+        source: str | None,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Row:
+        """{to, restored, present, failed, bytes, rows: [{name, path, outcome, size, reason}], sources, problems,
+        exit_code}. `to` is absolute; `view` is "DEVICE:INODE:PATH" of the deepest folder of it that the caller sees.
+        """
+        ...
+
+    def reindex(
+        self, batch: str | None, bucket: str | None, *, progress: Callable[[Row], None], gone: Callable[[], bool]
+    ) -> Row:
+        """{archives, documents, refused, problems, exit_code}."""
+        ...
+
+
 class Daemon(Protocol):
     """The daemon as its users see it. Every method is called from many threads at once, and may raise
     NotFound, BadRequest or any other SyncdError, which the caller is told with its hint."""
+
+    @property
+    def archives(self) -> Archives:
+        """What was archived."""
+        ...
 
     def status(self) -> Row:
         """The snapshot of INTERFACE.md, `status --json`. Takes no lock and no SQL.

@@ -59,7 +59,7 @@ def parse_call(message: Mapping[str, Any]) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a method takes under one name: `type` is str, float, int or bool."""
+    """What a method takes under one name: `type` is str, float, int, bool, or list for texts."""
 
     type: type
     required: bool = False
@@ -82,6 +82,13 @@ class Arguments:
         """A text; an empty one counts as absent."""
         value = self._values[name]
         return str(value) if value else None
+
+    def texts(self, name: str) -> list[str]:
+        """A required list of texts, at least one. BadRequest for none."""
+        value: list[str] = self._values[name]
+        if not value:
+            raise BadRequest(f"{name} is empty", hint="name one at least")
+        return value
 
     def flag(self, name: str) -> bool:
         """Absent is False."""
@@ -119,6 +126,10 @@ class Arguments:
             raise BadRequest(f"{name} is {value[:80]!r}", hint=f"one of: {', '.join(allowed)}")
         return value
 
+    def word_or_none(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        """The same, or None where it is absent."""
+        return self.word(name, allowed) if self._values[name] else None
+
 
 def _value(name: str, value: Any, parameter: Parameter) -> Any:
     if value is None and not parameter.required:
@@ -126,6 +137,8 @@ def _value(name: str, value: Any, parameter: Parameter) -> Any:
     right = isinstance(value, parameter.type)
     if parameter.type is float and isinstance(value, int) and not isinstance(value, bool):
         return _as_float(name, value)
+    if right and parameter.type is list:
+        right = all(isinstance(each, str) for each in value)
     if not right or (parameter.type is int and isinstance(value, bool)):
         raise InvalidParameter(name)
     return value

@@ -58,7 +58,6 @@ class Assembly:
         records = self._records(pair, root, marker)
         link = Link.to(pair, self.counts, lambda bucket, error: self._bucket_failed(section, bucket, error))
         capabilities = self.database.capabilities.get(pair.s3.endpoint_url, pair.bucket) or Capabilities()
-        host_id = hashlib.sha256(f"{self.machine_id}:{marker.uuid}".encode()).hexdigest()[:32]
         context = Context(
             pair=pair,
             wants=_wants(pair),
@@ -66,7 +65,7 @@ class Assembly:
             objects=link.objects(capabilities),
             records=records,
             endpoint=Endpoint(capabilities),
-            host=Host(name=self.hostname, id=host_id, software=f"syncd/{__version__}"),
+            host=host_of(self.hostname, self.machine_id, marker),
             clock=self.clock,
             events=self.events,
             transfers=self.transfers,
@@ -99,8 +98,8 @@ class Assembly:
             self._refuse_other_root(section, known, marker)
         if marker is not None:
             return marker
-        made = Marker(uuid.uuid4().hex, 0)
-        if self.dry or not _written(root, made):
+        made = None if self.dry else new_marker(root)
+        if made is None:
             if pair.mode is not Mode.UPLOAD and not self.dry:
                 raise PairHalted(
                     f"{pair.local} cannot be written, and this pair writes there",
@@ -198,8 +197,16 @@ def _wants(pair: Pair) -> Callable[[str], bool]:
     return lambda path: "/" in path and chosen(path)
 
 
-def _written(root: Root, marker: Marker) -> bool:
+def new_marker(root: Root) -> Marker | None:
+    """Give a root an identity; None where it may not be written."""
+    made = Marker(uuid.uuid4().hex, 0)
     try:
-        return root.write_marker(marker)
+        return made if root.write_marker(made) else None
     except ItemError:
-        return False
+        return None
+
+
+def host_of(hostname: str, machine_id: str, marker: Marker) -> Host:
+    """Who writes: the id outlives the state folder, by the machine's and the root's."""
+    host_id = hashlib.sha256(f"{machine_id}:{marker.uuid}".encode()).hexdigest()[:32]
+    return Host(name=hostname, id=host_id, software=f"syncd/{__version__}")

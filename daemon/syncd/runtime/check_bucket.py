@@ -6,6 +6,7 @@ import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from syncd.config.types import Pair
 from syncd.core.model import ListedObject, Mode
@@ -95,13 +96,17 @@ def sign_in(pair: Pair, error: RemoteError) -> str:
 
 
 class BucketCheck:
-    """The checks of one bucket and prefix. `configured` is the pair as the configuration has it."""
+    """The checks of one bucket and prefix. `configured` is the pair as the configuration has it.
 
-    def __init__(self, configured: Pair, link: Link, around: Surroundings) -> None:
+    `archives`: a batch writes there, under names that no other host can have, and replaces nothing.
+    """
+
+    def __init__(self, configured: Pair, link: Link, around: Surroundings, *, archives: bool = False) -> None:
         self._configured = configured
         self._pair = link.pair
         self._link = link
         self._around = around
+        self._archives = archives
         self._listed: tuple[ListedObject, ...] = ()
         self._answered = False
 
@@ -115,7 +120,12 @@ class BucketCheck:
         if any(finding.level == FAIL for finding in listing):
             return
         yield from self._look("capabilities", self._capabilities)
-        yield from self._look("prefix", lambda: self._other_hosts(objects))
+        if not self._archives:
+            yield from self._look("prefix", lambda: self._other_hosts(objects))
+
+    def there(self) -> Iterator[Finding]:
+        """Whether it can be listed, and no more."""
+        return self._listing(self._link.objects(Capabilities()))
 
     def _look(self, what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         return looked(f"{self._pair.name} {what}", S3, look)
@@ -167,7 +177,8 @@ class BucketCheck:
             if self._around.database is not None:
                 pair = self._configured
                 self._around.database.capabilities.put(pair.s3.endpoint_url, pair.bucket, seen)
-        yield from capability_findings(self._pair, seen, when=when)
+        found = capability_findings(self._pair, seen, when=when)
+        yield from islice(found, 1) if self._archives else found
 
     def _other_hosts(self, objects: ObjectStore) -> Iterator[Finding]:
         """Whether another host uploads to the same prefix, by a few of its objects."""

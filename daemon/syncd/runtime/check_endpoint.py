@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -26,8 +26,17 @@ BUCKETS = 3
 """So many of a pair's buckets are looked at in the buckets layout."""
 
 
-def endpoint_findings(pair: Pair, around: Surroundings, *, first: bool) -> Iterator[Finding]:
-    """Every check of one pair's endpoint and bucket. `first`: no other pair of this endpoint was looked at before."""
+def endpoint_findings(
+    pair: Pair,
+    around: Surroundings,
+    *,
+    first: bool,
+    buckets: Callable[[Link], Iterator[Finding]] | None = None,
+) -> Iterator[Finding]:
+    """Every check of one pair's endpoint and bucket. `first`: no other pair of this endpoint was looked at before.
+
+    `buckets` looks at the buckets, where they are not the pair's own.
+    """
     link: list[Link] = []
     found = list(looked(f"{pair.name} credentials", CREDENTIALS, lambda: _credentials(pair, around, link)))
     if first or not link:
@@ -43,6 +52,9 @@ def endpoint_findings(pair: Pair, around: Surroundings, *, first: bool) -> Itera
             level=FAIL,
             message=f"{pair.remote} was not looked at: no way to it" + (f", see {lost[0].check}" if lost else ""),
         )
+        return
+    if buckets is not None:
+        yield from buckets(link[0])
         return
     for each in _each_bucket(pair):
         yield from BucketCheck(pair, replace(link[0], pair=each), around).findings()

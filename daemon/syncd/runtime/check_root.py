@@ -64,6 +64,11 @@ def root_findings(pair: Pair, seen: Survey) -> Iterator[Finding]:
         return
     if pair.mode is not Mode.UPLOAD and os.access(pair.local, os.W_OK):
         yield from looked(f"{pair.name} file system", INSTALL, lambda: _file_system(pair))
+    yield from open_file_findings(pair, seen)
+
+
+def open_file_findings(pair: Pair, seen: Survey) -> Iterator[Finding]:
+    """Whether it can be seen that a file is still open."""
     yield from looked(f"{pair.name} open files", INSTALL, lambda: _open_files(pair, seen))
 
 

@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from syncd import __version__, events
 from syncd.config.locate import Places
-from syncd.config.types import Config
+from syncd.config.types import Batch, Config, Pair
 from syncd.control.port import Row
 from syncd.control.server import ControlServer
 from syncd.engine.pool import Pool
@@ -19,9 +20,11 @@ from syncd.lifecycle.notify import Notifier
 from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.ports import Clock
+from syncd.runtime.archives import ArchiveOperations
 from syncd.runtime.assembly import Assembly
+from syncd.runtime.batch_assembly import BatchAssembly
 from syncd.runtime.operations import Operations
-from syncd.runtime.run_report import run_report, write_json
+from syncd.runtime.run_report import batch_run_report, run_report, write_json
 from syncd.runtime.scale import threads_for
 from syncd.runtime.signals import Signals
 from syncd.runtime.stages import StopStage, closing_stage, worker_stage
@@ -30,6 +33,9 @@ from syncd.runtime.supervisor import Duties, Supervisor
 from syncd.runtime.times import rfc3339_day
 from syncd.s3.counts import RequestCounts, requests_of, totals_of
 from syncd.store.database import Database
+from syncd.workers.archiver import Archiver
+from syncd.workers.batch import BatchSection
+from syncd.workers.feeder import PROVEN, Feeder
 from syncd.workers.hotfolder import HotFolder
 from syncd.workers.housekeeper import Housekeeper
 from syncd.workers.reconciler import FORCE, LOST_EVENTS, Reconciler
@@ -39,6 +45,8 @@ DRAIN_S = 30.0
 HOT_THREADS = 4
 KEEP_HISTORY_S = 400 * 86400.0
 SPARE_HASHES = 100_000
+
+CAME_OR_WENT = "came or went: it takes effect after systemctl restart syncd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +80,21 @@ class Daemon:
         self._hot_pool = Pool(HOT_THREADS)  # of its own: a hot file must not wait behind a pass over a million
         stack.callback(self._hot_pool.close)
         self._sections = [self._section(pair.name) for pair in settings.config.pairs]
+        self._batches = [self._batch(batch) for batch in settings.config.batches]
+        self._feeders = [self._feeder(section) for section in self._batches]
+        self._archivers = [self._archiver(*both) for both in zip(self._batches, self._feeders)]
         self._reconcilers: list[Reconciler] = []
         self._hot: list[HotFolder] = []
         for section in self._sections:
             self._add_workers(section)
         self._status = StatusBoard(
             self._sections,
+            self._batches,
             hostname=settings.hostname,
             transfers=self._board,
             totals=self._totals,
             unresolved=database.conflicts.count,
+            syslog=logs.syslog_state,
             stop=self._stop.child(),
             events=logs.events,
             clock=clock,
@@ -90,7 +103,7 @@ class Daemon:
             [self._count_requests, self._prune], stop=self._stop.child(), events=logs.events, clock=clock
         )
         self._counted: dict[str, int] = {}
-        self._status.workers = [*self._hot, *self._reconcilers, self._keeper, self._status]
+        self._status.workers = [*self._hot, *self._passing, self._keeper, self._status]
         self._supervisor: Supervisor | None = None
         self._server = ControlServer(self._operations(), settings.places.socket, logs.events, version=__version__)
 
@@ -142,6 +155,55 @@ class Daemon:
             requests=lambda: requests_of([counts]),
         )
 
+    def _batch(self, batch: Batch) -> BatchSection:
+        counts = RequestCounts()
+        self._counts.append(counts)
+        assembly = BatchAssembly(
+            database=self._database,
+            clock=self._clock,
+            events=self._logs.events,
+            transfers=self._board,
+            stop=self._transfers_stop,
+            counts=counts,
+            pool=self._pool,
+            hostname=self._settings.hostname,
+            machine_id=self._settings.machine_id,
+            state_dir=self._settings.places.state_dir,
+        )
+        return BatchSection(
+            batch,
+            world=assembly,
+            clock=self._clock,
+            events=self._logs.events,
+            stop=self._transfers_stop,
+            requests=lambda: requests_of([counts]),
+        )
+
+    @property
+    def _passing(self) -> list[Reconciler | Archiver | Feeder]:
+        """The workers that move things, and drain together."""
+        return [*self._reconcilers, *self._archivers, *self._feeders]
+
+    def _feeder(self, section: BatchSection) -> Feeder:
+        return Feeder(section, stop=self._stop.child(), events=self._logs.events, clock=self._clock)
+
+    def _archiver(self, section: BatchSection, feeder: Feeder) -> Archiver:
+        return Archiver(
+            section,
+            stop=self._stop.child(),
+            events=self._logs.events,
+            clock=self._clock,
+            after=lambda: self._archived(section, feeder),
+        )
+
+    def _archived(self, section: BatchSection, feeder: Feeder) -> None:
+        """After every run of a batch: the index gets its documents, and monitoring reads the run report."""
+        feeder.wake(PROVEN)
+        report = section.last_report
+        if report is not None and not report.stopped:  # one broken off tells nothing
+            told = batch_run_report(section.batch, report, section.waiting, now=self._clock.now(), dry=False)
+            write_json(self._settings.places.state_dir / "last-run" / f"{section.name}.json", told)
+
     def _add_workers(self, section: Section) -> None:
         clock, said = self._clock, self._logs.events
         hot: list[HotFolder] = []
@@ -191,12 +253,18 @@ class Daemon:
         for section in self._sections:
             if section.context is not None:
                 section.context.records.prune_hashes(2 * section.tracked + SPARE_HASHES)
+        for batch in self._batches:
+            batch.prune(SPARE_HASHES)
 
     def _operations(self) -> Operations:
         return Operations(
             config=lambda: self._config,
             show=self._settings.show,
             reconcilers=self._reconcilers,
+            archivers=self._archivers,
+            archives=ArchiveOperations(
+                self._batches, proposal=self._settings.places.state_dir / "restored", rest=self._stop.wait
+            ),
             board=self._status,
             database=self._database,
             clock=self._clock,
@@ -211,7 +279,7 @@ class Daemon:
 
     def _restore_pauses(self) -> None:
         for name, until in self._database.pauses.all().items():
-            for section in self._sections:
+            for section in (*self._sections, *self._batches):
                 if section.name == name:
                     section.pause(math.inf if until is None else until)
 
@@ -232,14 +300,16 @@ class Daemon:
         if fresh.daemon.log_level != before.daemon.log_level:
             self._logs.set_level(fresh.daemon.log_level)
             applied.append(f"log_level = {fresh.daemon.log_level}")
+        if fresh.syslog != before.syslog:
+            self._logs.set_syslog(fresh.syslog)
+            applied.append("[syslog]")
         if replace(fresh.daemon, log_level="") != replace(before.daemon, log_level=""):
             restart.append("[daemon] changed: it takes effect after systemctl restart syncd (nothing is lost)")
-        names = {pair.name for pair in before.pairs}, {pair.name for pair in fresh.pairs}
-        for name in sorted(names[0] ^ names[1]):
-            restart.append(f"[[pair]] {name} came or went: it takes effect after systemctl restart syncd")
-        kept = tuple(pair for pair in fresh.pairs if pair.name in names[0])
-        gone = tuple(pair for pair in before.pairs if pair.name not in names[1])
-        self._config = replace(fresh, pairs=kept + gone)
+        pairs, came_or_went = _kept(before.pairs, fresh.pairs)
+        restart += [f"[[pair]] {name} {CAME_OR_WENT}" for name in came_or_went]
+        batches, came_or_went = _kept(before.batches, fresh.batches)
+        restart += [f"[[batch]] {name} {CAME_OR_WENT}" for name in came_or_went]
+        self._config = replace(fresh, pairs=pairs, batches=batches)
         return {"applied": applied, "needs_restart": restart, "notices": list(fresh.notices)}
 
     def _reconfigure(self, fresh: Config) -> list[str]:
@@ -252,6 +322,12 @@ class Daemon:
                     section.reconfigure(pair)
                     reconciler.wake(FORCE)
                     applied.append(f"[[pair]] {pair.name}")
+        for archiver in self._archivers:
+            for batch in fresh.batches:
+                if batch.name == archiver.section.name and batch != archiver.section.batch:
+                    archiver.section.reconfigure(batch)
+                    archiver.nudge()
+                    applied.append(f"[[batch]] {batch.name}")
         return applied
 
     # --- stopping ---
@@ -272,14 +348,25 @@ class Daemon:
         ]
 
     def _drain(self) -> None:
-        for section in self._sections:
+        for section in (*self._sections, *self._batches):
             section.state = "draining"
         self._transfers_stop.drain()
-        for reconciler in self._reconcilers:
-            reconciler.stop.drain()
+        for worker in self._passing:
+            worker.stop.drain()
 
     def _drained(self, seconds: float) -> bool:
-        waiting = [reconciler for reconciler in self._reconcilers if reconciler.alive]
-        if waiting and not all(reconciler.join(seconds / len(waiting)) for reconciler in waiting):
+        waiting = [worker for worker in self._passing if worker.alive]
+        if waiting and not all(worker.join(seconds / len(waiting)) for worker in waiting):
             return False
         return self._pool.idle(seconds) and self._hot_pool.idle(seconds)
+
+
+T = TypeVar("T", Pair, Batch)
+
+
+def _kept(before: tuple[T, ...], fresh: tuple[T, ...]) -> tuple[tuple[T, ...], list[str]]:
+    """What is in effect until a restart, by its newest settings; and the names that came or went."""
+    old, new = {each.name for each in before}, {each.name for each in fresh}
+    stays = tuple(each for each in fresh if each.name in old)
+    gone = tuple(each for each in before if each.name not in new)
+    return stays + gone, sorted(old ^ new)

@@ -10,11 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from syncd.config.locate import Places
+from syncd.config.types import S3 as S3Settings
 from syncd.config.types import Config
 from syncd.control.port import Row
 from syncd.local.lease import ignore_sigio
 from syncd.local.translate import printable
 from syncd.ports import Clock
+from syncd.runtime.check_batch import batch_findings
 from syncd.runtime.check_bucket import Surroundings
 from syncd.runtime.check_endpoint import endpoint_findings
 from syncd.runtime.check_host import host_findings, inotify_findings
@@ -82,11 +84,18 @@ def _findings(config: Config, places: Places, around: Surroundings) -> Iterator[
     folders, whole = sum(seen.folders for seen in watched), all(seen.whole for seen in watched)
     yield from looked("inotify", INSTALL, lambda: inotify_findings(folders, len(watched), whole=whole))
     met: set[tuple[str, str, str]] = set()
-    for pair in config.pairs:
-        endpoint = (pair.s3.endpoint_url, pair.s3.profile, pair.s3.region)
+
+    def first_of(s3: S3Settings) -> bool:
+        endpoint = (s3.endpoint_url, s3.profile, s3.region)
         first = endpoint not in met
         met.add(endpoint)
+        return first
+
+    for pair in config.pairs:
+        first = first_of(pair.s3)
         yield from looked(f"{pair.name} bucket", S3, lambda: endpoint_findings(pair, around, first=first))  # noqa: B023
+    for batch in config.batches:
+        yield from batch_findings(batch, places.state_dir, around, first=first_of(batch.s3))
 
 
 def _lines(row: Row, colour: bool) -> Iterator[str]:

@@ -16,8 +16,11 @@ from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.local.translate import printable
 from syncd.ports import Clock
+from syncd.runtime.once_batch import exit_of_batch, print_plan, run_to_the_end, say_batch
 from syncd.runtime.progress import ProgressLine
-from syncd.runtime.run_report import run_report, write_json
+from syncd.runtime.run_report import batch_run_report, run_report, write_json
+from syncd.workers.batch import BatchSection
+from syncd.workers.batch_report import BatchReport
 from syncd.workers.section import Section
 from syncwire.exits import Exit, gravest
 
@@ -33,6 +36,7 @@ class Once:
     def __init__(
         self,
         sections: Sequence[Section],
+        batches: Sequence[BatchSection] = (),
         *,
         stop: Stop,
         clock: Clock,
@@ -45,6 +49,7 @@ class Once:
         screen: TextIO = sys.stderr,
     ) -> None:
         self._sections = sections
+        self._batches = batches
         self._stop = stop
         self._clock = clock
         self._transfers = transfers
@@ -65,8 +70,15 @@ class Once:
                 code, told = self._section(section)
                 codes.append(code)
                 reports.append(told)
+            for batch in self._batches:
+                if self._stop.stopped():
+                    break
+                code, told = self._batch(batch)
+                codes.append(code)
+                reports.append(told)
         if self._report_file is not None and reports:
-            write_json(self._report_file, reports[0] if len(self._sections) == 1 else reports)
+            alone = len(self._sections) + len(self._batches) == 1
+            write_json(self._report_file, reports[0] if alone else reports)
         if self._stop.stopped():
             return int(Exit.INTERRUPTED)
         return int(gravest(codes))
@@ -89,6 +101,31 @@ class Once:
         if report is not None and not self._dry:
             self._say(section, report)
         return exit_of(report, error), told
+
+    def _batch(self, section: BatchSection) -> tuple[Exit, dict[str, Any]]:
+        report = self._batch_plan(section) if self._dry else run_to_the_end(section, self._stop)
+        if report.failure is not None and not self._logged:
+            self._tell(f"{section.name}: {printable(str(report.failure))}")
+        told = batch_run_report(section.batch, report, section.waiting, now=self._clock.now(), dry=self._dry)
+        if not self._dry:
+            write_json(self._state_dir / "last-run" / f"{section.name}.json", told)
+            if report.failure is None:
+                say_batch(section, report, self._tell)
+        return exit_of_batch(report), told
+
+    def _batch_plan(self, section: BatchSection) -> BatchReport:
+        failure: SyncdError | None = None
+        try:
+            print_plan(section, lambda line: print(line, file=self._out), self._tell)
+        except FatalError:
+            raise
+        except SyncdError as error:
+            failure = error
+            section.failed(error)
+        return BatchReport(started_at=self._clock.now(), duration_s=0.0, failure=failure)
+
+    def _tell(self, line: str) -> None:
+        print(line, file=self._screen)
 
     def _passes(self, section: Section) -> CycleReport:
         """One pass, and more while files need their moment to settle; what is then still written waits."""

@@ -6,22 +6,37 @@ import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from syncd import __version__
+from syncd.archive.report import PlanRow
 from syncd.config.types import Config
-from syncd.control.port import BadRequest, NotFound, Row
+from syncd.control.port import Archives, BadRequest, NotFound, Row
 from syncd.core.paths import RelPath, Unrepresentable, parse_relpath
 from syncd.engine.explain import explain, row
 from syncd.errors import PairHalted, Stale, SyncdError
 from syncd.ports import Clock, HistoryRow
 from syncd.runtime import recovery
 from syncd.runtime.forced import Request, force_sync
+from syncd.runtime.places import Place, folder_places
 from syncd.runtime.status import StatusBoard
 from syncd.runtime.times import rfc3339
 from syncd.store.database import Database
+from syncd.workers.archiver import Archiver
+from syncd.workers.batch import BatchSection
 from syncd.workers.reconciler import Reconciler
 from syncd.workers.section import Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """Rows of history: under which `name` they are kept, and how a person knows section and path."""
+
+    name: str
+    section: str
+    prefix: str = ""
+    path: str | None = None
 
 
 class Operations:
@@ -33,6 +48,8 @@ class Operations:
         config: Callable[[], Config],
         show: Callable[[Config], str],
         reconcilers: Sequence[Reconciler],
+        archivers: Sequence[Archiver],
+        archives: Archives,
         board: StatusBoard,
         database: Database,
         clock: Clock,
@@ -45,6 +62,8 @@ class Operations:
         self._config = config
         self._show = show
         self._reconcilers: Mapping[str, Reconciler] = {each.section.name: each for each in reconcilers}
+        self._archivers: Mapping[str, Archiver] = {each.section.name: each for each in archivers}
+        self.archives = archives
         self._board = board
         self._database = database
         self._clock = clock
@@ -84,13 +103,12 @@ class Operations:
         gone: Callable[[], bool],
     ) -> Row:
         """Run now."""
-        chosen = self._chosen(pair)
         wanted = None
         if path is not None:
             section, wanted = self._locate(path, pair)
-            chosen = [self._reconcilers[section.name]]
+            pair = section.name
         request = Request(wait=wait, timeout=timeout, path=wanted, progress=progress, gone=gone, rest=self._rest)
-        answer = force_sync(chosen, request, self._clock)
+        answer = force_sync(self._chosen(pair), request, self._clock, self._batches(pair))
         if wait:  # who asks for the status next must see what was told here
             self._board.refresh()
         return answer
@@ -102,7 +120,7 @@ class Operations:
     def pause(self, name: str | None, seconds: float | None) -> None:
         """Stop new work of one section, or of all."""
         until = math.inf if seconds is None else self._clock.now() + seconds
-        for each in self._chosen(name):
+        for each in self._workers(name):
             self._database.pauses.set(each.section.name, None if seconds is None else until)
             each.section.pause(until)
         self._board.refresh()
@@ -114,11 +132,11 @@ class Operations:
             raise NotFound(
                 f"no halted plan {accept}", hint="`synctl status` shows the plan that is halted now; it may be newer"
             )
-        for each in chosen:
-            self._database.pauses.clear(each.section.name)
-            if each.section.paused_until is not None:
-                each.section.resume()
-            each.ask()
+        for worker in self._workers(name):
+            self._database.pauses.clear(worker.section.name)
+            if worker.section.paused_until is not None:
+                worker.section.resume()
+            worker.nudge()
         self._board.refresh()
 
     def _accepted(self, section: Section, plan_id: str) -> bool:
@@ -149,10 +167,18 @@ class Operations:
             _, cycle = each.section.run_pass(dry=True)
             for step in sorted(cycle.steps, key=lambda step: step.path):
                 yield row(each.section.name, step)
+        for archiver in self._batches(pair):
+            for bucket, planned in archiver.section.plan():
+                yield _planned(archiver.section, bucket, planned)
 
     def explain(self, path: str) -> Row:
         """All that is known of one path."""
         section, wanted = self._locate(path, None)
+        if isinstance(section, BatchSection):
+            raise BadRequest(
+                f"{path} belongs to the batch {section.name}",
+                hint=f"`synctl plan {section.name}` says what comes next, `synctl archive find` where it went",
+            )
         try:
             answer = explain(section.open(), wanted)
         except Stale as stale:
@@ -163,28 +189,21 @@ class Operations:
 
     def history(self, path: str | None, since: float | None, limit: int, pair: str | None) -> Iterable[Row]:
         """What was done, newest first."""
-        names = [each.section.name for each in self._chosen(pair)]
-        wanted: str | None = None
-        if path is not None and path.startswith("/"):
-            section, wanted = self._locate(path, pair)
-            names = [section.name]
-        elif path is not None:
-            wanted = _parsed(path)  # of every pair: what is gone from all sides has a history all the same
         rows: list[Row] = []
-        for name in names:
-            found = self._database.history.query(pair=name, path=wanted, since=since, limit=limit)
-            rows += [_history(name, done) for done in found]
+        for kept in self._kept_under(path, pair):
+            found = self._database.history.query(pair=kept.name, path=kept.path, since=since, limit=limit)
+            rows += [_history(kept, done) for done in found]
         rows.sort(key=lambda found: (found["at"] or "", int(found["id"])), reverse=True)
         return rows[:limit]
 
     def conflicts(self) -> Iterable[Row]:
         """The ones that nobody settled."""
-        for name in self._reconcilers:
-            for met in self._database.conflicts.unresolved(name):
+        for place, _ in self._places(None):
+            for met in self._database.conflicts.unresolved(place.name):
                 yield {
                     "id": str(met.id),
                     "at": rfc3339(met.at),
-                    "pair": name,
+                    "pair": place.name,
                     "path": met.path,
                     "rule": met.rule,
                     "winner": met.winner,
@@ -195,22 +214,22 @@ class Operations:
 
     def resolve_conflict(self, id: str, keep: str) -> None:
         """Settle one."""
-        for name, each in self._reconcilers.items():
-            for met in self._database.conflicts.unresolved(name):
+        for place, worker in self._places(None):
+            for met in self._database.conflicts.unresolved(place.name):
                 if str(met.id) == id:
-                    recovery.resolve(each.section, self._database, met, keep)
-                    each.ask()
+                    recovery.resolve(place, self._database, met, keep)
+                    worker.nudge()
                     return
         raise NotFound(f"no conflict {id}", hint="`synctl conflicts` lists them")
 
     def trash(self, pair: str | None) -> Iterable[Row]:
         """What was displaced."""
-        for each in self._chosen(pair):
-            for kept in recovery.trash_rows(each.section, self._database):
+        for place, _ in self._places(pair):
+            for kept in recovery.trash_rows(place, self._database):
                 yield {
                     "id": recovery.wire_id(kept),
                     "at": rfc3339(kept.at),
-                    "pair": each.section.name,
+                    "pair": place.name,
                     "path": kept.path,
                     "where": kept.where,
                     "reason": kept.reason,
@@ -220,37 +239,74 @@ class Operations:
 
     def trash_restore(self, id: str, to: str | None) -> None:
         """Bring one back."""
-        for each in self._reconcilers.values():
-            for kept in recovery.trash_rows(each.section, self._database):
+        for place, _ in self._places(None):
+            for kept in recovery.trash_rows(place, self._database):
                 if recovery.wire_id(kept) == id:
-                    recovery.restore(each.section, self._database, kept, to)
+                    recovery.restore(place, self._database, kept, to)
                     return
         raise NotFound(f"nothing in the trash has the id {id}", hint="`synctl trash list` shows what is there")
 
     # --- names ---
 
     def _chosen(self, name: str | None) -> list[Reconciler]:
+        """The pair of that name, or all; none where it names a batch."""
         if name is None:
             return list(self._reconcilers.values())
-        if name not in self._reconcilers:
-            known = ", ".join(self._reconcilers) or "none is configured"
+        if name not in self._reconcilers and name not in self._archivers:
+            known = ", ".join((*self._reconcilers, *self._archivers)) or "none is configured"
             raise NotFound(f"no section named {name}", hint=f"sections: {known}")
-        return [self._reconcilers[name]]
+        return [self._reconcilers[name]] if name in self._reconcilers else []
 
-    def _locate(self, path: str, pair: str | None) -> tuple[Section, RelPath]:
-        """The section and the path in it; absolute, or relative to the root of the only (or the named) pair."""
-        sections = [each.section for each in self._chosen(pair)]
+    def _batches(self, name: str | None) -> list[Archiver]:
+        """The batch of that name, or all; none where it names no batch."""
+        return [each for each in self._archivers.values() if name in {None, each.section.name}]
+
+    def _workers(self, name: str | None) -> list[Reconciler | Archiver]:
+        return [*self._chosen(name), *self._batches(name)]
+
+    def _places(self, name: str | None) -> Iterator[tuple[Place, Reconciler | Archiver]]:
+        """Everything that has a trash and conflicts of its own, with who works there."""
+        for reconciler in self._chosen(name):
+            yield reconciler.section, reconciler
+        for archiver in self._batches(name):
+            for place in folder_places([archiver.section]):
+                yield place, archiver
+
+    def _kept_under(self, path: str | None, name: str | None) -> list[_Kept]:
+        """Where the history of a section, or of all, is kept: under its name, of a batch also under its folders'."""
+        pairs, batches = [each.section for each in self._chosen(name)], [each.section for each in self._batches(name)]
+        wanted: RelPath | None = None
+        if path is not None and path.startswith("/"):
+            section, wanted = self._locate(path, name)
+            pairs, batches = [each for each in pairs if each is section], [each for each in batches if each is section]
+        elif path is not None:
+            wanted = _parsed(path)  # of every pair: what is gone from all sides has a history all the same
+        kept = [_Kept(name=each.name, section=each.name, path=wanted) for each in (*pairs, *batches)]
+        for place in folder_places(batches):
+            prefix = f"{place.bucket}/"
+            if wanted is None or wanted.startswith(prefix):
+                inner = None if wanted is None else wanted[len(prefix) :]
+                kept.append(_Kept(name=place.name, section=place.section.name, prefix=prefix, path=inner))
+        return kept
+
+    def _locate(self, path: str, pair: str | None) -> tuple[Section | BatchSection, RelPath]:
+        """The section and the path in it; absolute, or relative to the root of the only (or the named) one."""
+        pairs = [each.section for each in self._chosen(pair)]
+        batches = [each.section for each in self._batches(pair)]
         if path.startswith("/"):
-            for section in sections:
-                if Path(path).is_relative_to(section.pair.local):
-                    return section, _parsed(str(Path(path).relative_to(section.pair.local)))
+            roots: dict[Section | BatchSection, Path] = {each: each.pair.local for each in pairs}
+            roots |= {each: each.batch.root for each in batches}
+            for section, root in roots.items():
+                if Path(path).is_relative_to(root):
+                    return section, _parsed(str(Path(path).relative_to(root)))
             raise NotFound(f"{path} lies under no configured root")
-        if len(sections) == 1:
-            return sections[0], _parsed(path)
+        alone: list[Section | BatchSection] = [*pairs, *batches]
+        if len(alone) == 1:
+            return alone[0], _parsed(path)
         wanted = _parsed(path)
-        for section in sections:
-            if _knows(section, wanted):
-                return section, wanted
+        for each in pairs:
+            if _knows(each, wanted):
+                return each, wanted
         raise NotFound(f"no pair knows {path}", hint="give the absolute path")
 
 
@@ -269,12 +325,23 @@ def _knows(section: Section, path: RelPath) -> bool:
     return context.records.get(path) is not None or context.tree.lstat(path) is not None
 
 
-def _history(pair: str, done: HistoryRow) -> Row:
+def _planned(section: BatchSection, bucket: str, planned: PlanRow) -> Row:
+    return {
+        "pair": section.name,
+        "path": f"{bucket}/{planned.path}",
+        "action": planned.action,
+        "rule": "archive",
+        "reason": planned.reason,
+        "size": planned.size,
+    }
+
+
+def _history(kept: _Kept, done: HistoryRow) -> Row:
     return {
         "id": str(done.id),
         "at": rfc3339(done.at),
-        "pair": pair,
-        "path": done.path,
+        "pair": kept.section,
+        "path": f"{kept.prefix}{done.path}",
         "operation": done.operation,
         "rule": done.rule,
         "result": done.result,

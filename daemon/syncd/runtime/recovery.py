@@ -33,8 +33,8 @@ from syncd.runtime.displaced import (
     parse_lair,
     stored_facts,
 )
+from syncd.runtime.places import Place
 from syncd.store.database import Database
-from syncd.workers.section import Section
 
 FOUND = "found"
 """The reason of what lies in the local trash without a row: a kill came between the move and the commit."""
@@ -49,17 +49,17 @@ _TRASH_NAME = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{16}-(.+)", re.DOTALL)
 # --- the trash ---
 
 
-def trash_rows(section: Section, database: Database) -> list[TrashRow]:
+def trash_rows(place: Place, database: Database) -> list[TrashRow]:
     """All that can be brought back, newest first: the rows, and files in the local trash that have none.
 
     A row whose local file is gone is left out. Where the root cannot be opened: the rows as they are.
     """
     try:
-        context = section.open()
+        context = place.open()
         names = dict(context.tree.trash_names())
     except (PairHalted, ConfigError, RemoteError, ItemError):
-        return database.trash.rows(section.name)
-    rows = database.trash.rows(section.name)
+        return database.trash.rows(place.name)
+    rows = database.trash.rows(place.name)
     known = {row.where.partition(":")[2] for row in rows if _is_local(row)}
     if known - names.keys():  # moved there since the first look, or gone
         names |= dict(context.tree.trash_names())
@@ -73,12 +73,12 @@ def wire_id(row: TrashRow) -> str:
     return str(row.id) if row.id else row.where
 
 
-def restore(section: Section, database: Database, row: TrashRow, to: str | None) -> str:
+def restore(place: Place, database: Database, row: TrashRow, to: str | None) -> str:
     """Bring a displaced version back to its own path, or to `to`, never over anything; return the path.
 
     BadRequest: `to` is no place in this root. SyncdError: the path is taken, or the version is gone.
     """
-    context = section.open()
+    context = place.open()
     path = _home(context, row) if to is None else _place(context, to)
     lair = parse_lair(row.where, key=context.key(row.path))
     with _claimed(context, path):
@@ -176,7 +176,7 @@ class _Loser:
     beside: RelPath
 
 
-def resolve(section: Section, database: Database, conflict: ConflictRow, keep: str) -> None:
+def resolve(place: Place, database: Database, conflict: ConflictRow, keep: str) -> None:
     """Settle a conflict as a person wants it: `keep` the local or the remote version, or both.
 
     The winner stays as it is. The loser comes back to the path, what lies there goes to trash, and the next cycle
@@ -185,7 +185,7 @@ def resolve(section: Section, database: Database, conflict: ConflictRow, keep: s
     """
     if keep not in {"local", "remote", "both"}:
         raise BadRequest(f"{keep!r} is no way to settle a conflict", hint="keep local, remote or both")
-    context = section.open()
+    context = place.open()
     path = _parsed(conflict.path)
     with _claimed(context, path):
         _refuse_settled(database, conflict)

@@ -9,10 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from syncd.config.types import Pair
+from syncd.config.types import Batch, Pair
 from syncd.core.model import Mode
 from syncd.engine.report import CycleReport
 from syncd.errors import SyncdError
+from syncd.workers.batch_report import BatchReport
+from syncd.workers.waiting import Waiting
 
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
@@ -51,6 +53,57 @@ def run_report(
         },
         "errors": _errors(report, error),
     }
+
+
+def batch_run_report(
+    batch: Batch, report: BatchReport | None, waiting: Waiting, *, now: float, dry: bool
+) -> dict[str, Any]:
+    """One batch's run: the fields of a pair's, and what an archiver counts. Objects are those that the run made."""
+    counts = dict[str, int]() if report is None else report.counts
+    seconds = 0.0 if report is None else report.duration_s
+    moved = 0 if report is None else report.bytes_up
+    synced = counts.get("archived", 0) + counts.get("uploaded", 0)
+    size = moved + waiting.bytes
+    return {
+        "timestamp": datetime.fromtimestamp(now, timezone.utc).astimezone().isoformat(timespec="seconds"),
+        "tool": "syncd",
+        "name": batch.name,
+        "source": str(batch.root),
+        "destination": "s3://",
+        "status": "dry-run" if dry else batch_status(report),
+        "duration_seconds": round(seconds, 3),
+        "files_synced": synced,
+        "bytes_transferred": moved,
+        "throughput_mbps": round(moved / 1e6 / seconds, 3) if seconds else 0.0,
+        "source_size": human_size(size),
+        "source_size_bytes": size,
+        "s3_objects": counts.get("archives", 0) + counts.get("uploaded", 0),
+        "checksum_verification": {
+            "enabled": batch.s3.checksum != "none",
+            "algorithm": batch.s3.checksum.upper(),
+            "verified": synced,
+            "errors": counts.get("errors", 0),
+        },
+        "archives": counts.get("archives", 0),
+        "unlinked": counts.get("unlinked", 0),
+        "waiting_files": waiting.files,
+        "waiting_bytes": waiting.bytes,
+        "errors": [] if report is None else _batch_errors(report),
+    }
+
+
+def batch_status(report: BatchReport | None) -> str:
+    """In one word. What waits for min_files or for its age is as it should be."""
+    if report is None or report.failure is not None:
+        return "failed"
+    incomplete = report.errors or report.left or report.stopped or report.counts["open"]
+    return "partial" if incomplete else "success"
+
+
+def _batch_errors(report: BatchReport) -> list[dict[str, str]]:
+    rows = [] if report.failure is None else [{"path": "", "error": str(report.failure)}]
+    rows += [{"path": f"{left.bucket}/", "error": left.reason} for left in report.left]
+    return rows + [{"path": problem.where, "error": problem.reason} for problem in report.problems]
 
 
 def _status(report: CycleReport | None, error: SyncdError | None, dry: bool) -> str:

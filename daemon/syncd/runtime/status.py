@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from syncd import __version__
@@ -12,18 +13,19 @@ from syncd.engine.backlog import Waiting
 from syncd.engine.report import CycleReport
 from syncd.lifecycle.mailbox import Payloads
 from syncd.lifecycle.stop import Stop
+from syncd.lifecycle.syslog import SyslogState
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.ports import Clock, Events
+from syncd.runtime.batch_status import FAILING_AFTER_S, STALE_INTERVALS, batch_health, batch_row
 from syncd.runtime.times import rfc3339
 from syncd.s3.counts import REQUEST_KINDS
 from syncd.workers.base import Worker
+from syncd.workers.batch import BatchSection
 from syncd.workers.section import SKEW_SAID_S, Section
 
 CHANGED = "changed"
 PAUSE_S = 0.25
 RECENT_RESTART_S = 600.0
-FAILING_AFTER_S = 900.0
-STALE_INTERVALS = 3
 
 COUNTS = ("conflicts", "held", "contended", "unrepresentable", "superseded", "diverged", "archived", "unproven")
 CYCLE_COUNTS = ("uploaded", "downloaded", "skipped", "deleted", "cleaned", "conflicts", "errors")
@@ -35,11 +37,13 @@ class StatusBoard(Worker):
     def __init__(
         self,
         sections: Sequence[Section],
+        batches: Sequence[BatchSection] = (),
         *,
         hostname: str,
         transfers: TransferBoard,
         totals: Callable[[], dict[str, int]],
         unresolved: Callable[[str], int],
+        syslog: Callable[[], SyslogState | None] = lambda: None,
         stop: Stop,
         events: Events,
         clock: Clock,
@@ -47,14 +51,16 @@ class StatusBoard(Worker):
         super().__init__("status", deadline=60.0, stop=stop, events=events, clock=clock)
         self.workers: Sequence[Worker] = ()
         self._sections = sections
+        self._batches = batches
         self._hostname = hostname
         self._transfers = transfers
         self._totals = totals
         self._unresolved = unresolved
+        self._syslog = syslog
         self._started = clock.now()
         self._snapshot: dict[str, Any] = {}
         self._waiting: dict[str, float | None] = {}
-        for section in sections:
+        for section in (*sections, *batches):
             section.changed = lambda: self.wake(CHANGED)
 
     def run_once(self, reasons: frozenset[str], payloads: Payloads) -> float | None:
@@ -65,11 +71,14 @@ class StatusBoard(Worker):
 
     def refresh(self) -> None:
         """Make the snapshot now."""
-        rows, oldest = [], {}
+        rows, oldest = list[dict[str, Any]](), dict[str, float | None]()
         for section in self._sections:
             waiting = section.backlog.snapshot()
             rows.append(self._pair(section, waiting))
             oldest[section.name] = waiting[0].since if waiting else None
+        moving = {str(row["pair"]).partition("/")[0] for row in self._transfers.snapshot()}
+        batches = [batch_row(each, transferring=each.name in moving) for each in self._batches]
+        oldest |= {each.name: each.waiting.since for each in self._batches}
         snapshot = {
             "schema_version": 1,
             "version": __version__,
@@ -78,11 +87,12 @@ class StatusBoard(Worker):
             "host": self._hostname,
             "workers": {worker.name: _worker(worker) for worker in self.workers},
             "pairs": rows,
-            "batches": [],
+            "batches": batches,
             "copies": [],
             "mirrors": [],
             "transfers": self._transfers.snapshot(),
             "s3": self._s3(),
+            "syslog": _syslog(self._syslog()),
         }
         health, reasons = self._health(rows, oldest)
         snapshot["health"], snapshot["health_reasons"] = health, reasons
@@ -93,11 +103,14 @@ class StatusBoard(Worker):
         if not self._snapshot:
             self.refresh()
         now, oldest = self.clock.now(), self._waiting
-        pairs = []
-        for pair in self._snapshot["pairs"]:
-            since = oldest.get(pair["name"])
-            pairs.append(pair | {"oldest_unprotected_seconds": None if since is None else round(now - since, 1)})
-        return self._snapshot | {"uptime_seconds": round(now - self._started, 1), "pairs": pairs}
+        aged: dict[str, Any] = {"uptime_seconds": round(now - self._started, 1)}
+        for kind in ("pairs", "batches"):
+            ages = [(row, oldest.get(row["name"])) for row in self._snapshot[kind]]
+            aged[kind] = [
+                row | {"oldest_unprotected_seconds": None if since is None else round(now - since, 1)}
+                for row, since in ages
+            ]
+        return self._snapshot | aged
 
     def line(self) -> str:
         """One line for systemd's STATUS=."""
@@ -107,6 +120,9 @@ class StatusBoard(Worker):
             parts.append(
                 f"{pair['name']}: {pair['state']}, {pair['tracked_files']} tracked, {pair['pending_files']} pending"
             )
+        for batch in snapshot["batches"]:
+            counts = f"{batch['archived_files']} archived, {batch['waiting_files']} waiting"
+            parts.append(f"{batch['name']}: {batch['state']}, {counts}")
         return "; ".join(parts)
 
     # --- the rows ---
@@ -155,6 +171,10 @@ class StatusBoard(Worker):
         failing, degraded = [], []
         for section, row in zip(self._sections, rows):
             bad, poor = _pair_health(section, row, oldest[section.name], now, self._started)
+            failing += bad
+            degraded += poor
+        for batch in self._batches:
+            bad, poor = batch_health(batch, now, self._started)
             failing += bad
             degraded += poor
         for worker in self.workers:
@@ -209,6 +229,10 @@ def _cycle(report: CycleReport) -> dict[str, Any]:
         "bytes_down": report.bytes_down,
         "requests": report.requests,
     }
+
+
+def _syslog(state: SyslogState | None) -> dict[str, Any] | None:
+    return None if state is None else asdict(state) | {"last_error": state.last_error or None}
 
 
 def _worker(worker: Worker) -> dict[str, Any]:

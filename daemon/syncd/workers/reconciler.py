@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from syncd.lifecycle.mailbox import Payloads
 from syncd.lifecycle.stop import Stop
 from syncd.ports import Clock, Events
 from syncd.workers.base import Worker
+from syncd.workers.rounds import Rounds
 from syncd.workers.section import Section
 
 FORCE = "force"
@@ -34,10 +34,7 @@ class Reconciler(Worker):
         super().__init__(f"reconciler {section.name}", deadline=120.0, stop=stop, events=events, clock=clock)
         self.section = section
         self._after = after
-        self._passes = threading.Condition()
-        self._passes_begun = 0
-        self._passes_through = 0
-        self._failed = False
+        self._passes = Rounds()
         self._whole_due = 0.0  # monotonic seconds
         self._failures = 0
 
@@ -46,18 +43,10 @@ class Reconciler(Worker):
         paused = self.section.paused_for()
         if paused is not None and not reasons & {FORCE, FORCE_FOLDER}:
             return min(paused, 3600.0)
-        with self._passes:
-            self._passes_begun += 1
-            mine = self._passes_begun
         began = time.thread_time()
-        self.section.last_pass_failed = True  # until it is through: a crash must not look like success
-        try:
+        with self._passes.round(lambda: self.section.last_pass_failed):
+            self.section.last_pass_failed = True  # until it is through: a crash must not look like success
             delay = self._pass(reasons, payloads)
-        finally:
-            with self._passes:
-                self._passes_through = max(self._passes_through, mine)
-                self._failed = self.section.last_pass_failed
-                self._passes.notify_all()
         cost = time.thread_time() - began
         self._after()
         period = max(delay, cost / SHARE) if self.section.watch == "inotify" and not self._failures else delay
@@ -95,17 +84,18 @@ class Reconciler(Worker):
     @property
     def failed(self) -> bool:
         """Whether the pass that ended last did not go through."""
-        with self._passes:
-            return self._failed
+        return self._passes.failed
 
     def ask(self, folder: RelPath | None = None) -> int:
         """Ask for a pass that begins after now; returns its number for `wait_for`."""
-        with self._passes:
-            number = self._passes_begun + 1
+        number = self._passes.following()
         self.wake(FORCE if folder is None else FORCE_FOLDER, folder)
         return number
 
+    def nudge(self) -> None:
+        """There is something new to do."""
+        self.ask()
+
     def wait_for(self, number: int, seconds: float) -> bool:
         """Wait so long for that pass to end. True when it has."""
-        with self._passes:
-            return self._passes.wait_for(lambda: self._passes_through >= number, seconds)
+        return self._passes.wait_for(number, seconds)

@@ -23,22 +23,13 @@ from syncd.engine.tally import Tally
 from syncd.errors import ConfigError, PairHalted, RemoteError, RemoteKind, SyncdError
 from syncd.local.stability import Held, Ready, Stability
 from syncd.ports import Clock, Events, Openness
+from syncd.workers.standing import Standing
 
 HOT_LOST = {RemoteKind.UNAVAILABLE, RemoteKind.THROTTLED, RemoteKind.EXPIRED, RemoteKind.MISSING}
 """Failures of one hot file that are the endpoint's. A DENIED may be of that key alone."""
 
-SAID_AT_MOST = 10_000
-
 SKEW_SAID_S = 60.0
 """Clocks further apart than this are told and shown."""
-
-STATE_OF = {
-    RemoteKind.UNAVAILABLE: "unreachable",
-    RemoteKind.DENIED: "unreachable",
-    RemoteKind.MISSING: "unreachable",
-    RemoteKind.THROTTLED: "throttled",
-    RemoteKind.EXPIRED: "auth-expired",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +43,7 @@ class Opened:
 Opener = Callable[["Section"], Opened]
 
 
-class Section:
+class Section(Standing):
     """A pair with its state. Passes are run by one thread at a time; everything else may be read from any."""
 
     def __init__(
@@ -65,36 +56,26 @@ class Section:
         events: Events,
         requests: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
+        super().__init__(pair.name, clock=clock, events=events)
         self.pair = pair
-        self.name = pair.name
         self.backlog = Backlog()
         self.stability = Stability(pair.settle.total_seconds(), pair.settle_max.total_seconds())
-        self.state = "idle"
         self.watch = "off"
-        self.paused_until: float | None = None  # seconds since the epoch; infinity: until resumed
         self.last_report: CycleReport | None = None
         self.last_pass_at: float | None = None
         self.next_pass_at: float | None = None
-        self.last_success_at: float | None = None
-        self.last_error = ""
-        self.last_failure: SyncdError | None = None  # why the last pass could not be done
         self.last_pass_failed = False
         self.tracked = 0
         self.clock_skew_s = 0.0
         self.halted_plan = ""
         self.accepted_root = ""
-        self.changed: Callable[[], None] = lambda: None
         self._opener = opener
         self._pool = pool
-        self._clock = clock
-        self._events = events
         self._requests = requests
         self._opened: Opened | None = None
         self._tidied: set[tuple[str, ...]] = set()
         self.claims = Claims()
         self._hot = Tally()
-        self._trouble: tuple[str, str] | None = None  # what stops the passes, as it was last said: (state, what)
-        self._said: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     # --- the world ---
@@ -176,14 +157,6 @@ class Section:
             if self.once("held", path):
                 self._events.emit(events.FILE_HELD, pair=self.name, path=path, reason=reason)
         return isinstance(verdict, Ready)
-
-    def once(self, kind: str, name: str) -> bool:
-        """Whether this is said for the first time."""
-        with self._lock:
-            if (kind, name) in self._said or len(self._said) >= SAID_AT_MOST:
-                return False
-            self._said.add((kind, name))
-            return True
 
     # --- passes ---
 
@@ -282,35 +255,12 @@ class Section:
                 hint="set this host's clock (timedatectl, chrony), or the server's; times only settle conflicts",
             )
 
-    def _recovered(self) -> None:
-        trouble, self._trouble = self._trouble, None
-        if trouble is not None:
-            found = trouble[0] in STATE_OF.values()
-            self._events.emit(events.ENDPOINT_FOUND if found else events.PAIR_RESUMED, pair=self.name)
-
     def failed(self, error: SyncdError) -> None:
         """A pass could not be done: say it once, and show it until one succeeds."""
-        what = error.message
         if isinstance(error, (PairHalted, ConfigError)):
-            state, event = "halted", events.PAIR_HALTED
             self.halted_plan = error.plan_id if isinstance(error, PairHalted) else ""
-        else:
-            kind = error.kind if isinstance(error, RemoteError) else None
-            state, event = STATE_OF.get(kind, "idle") if kind else "idle", events.CYCLE_FAILED
-            if state != "idle":
-                event = events.CREDENTIALS_EXPIRED if state == "auth-expired" else events.ENDPOINT_LOST
-                # An outage shows another face, and names another key, to each request: it is one all the same.
-                what = error.code if isinstance(error, RemoteError) and not error.retryable else ""
-        if self._is_new((state, what)) or state == "idle":
-            self._events.emit(event, pair=self.name, error=error.message, hint=error.hint)
-        self.last_error, self.last_failure, self.last_pass_failed = str(error), error, True
-        self._state(state)
-
-    def _is_new(self, trouble: tuple[str, str]) -> bool:
-        """Whether that was not said yet since the last pass that went through."""
-        with self._lock:
-            before, self._trouble = self._trouble, None if trouble[0] == "idle" else trouble
-        return before != trouble
+        self.last_pass_failed = True
+        super().failed(error)
 
     def hot_outcome(self, outcome: Outcome) -> None:
         """What became of a hot file."""
@@ -320,34 +270,6 @@ class Section:
             self.tracked += outcome.step.record is None
         elif isinstance(outcome.error, RemoteError) and outcome.error.kind in HOT_LOST:
             self.failed(outcome.error)
-        self.changed()
-
-    # --- pausing ---
-
-    def pause(self, until: float) -> None:
-        """Start no new work until then."""
-        self.paused_until = until
-        self._events.emit(events.PAIR_PAUSED, pair=self.name)
-        self._state("paused")
-
-    def resume(self) -> None:
-        """Work again."""
-        self.paused_until = None
-        self._events.emit(events.PAIR_RESUMED, pair=self.name)
-        self._state("idle")
-
-    def paused_for(self) -> float | None:
-        """Seconds that the pause still lasts (infinity: until resumed); None where there is none."""
-        if self.paused_until is None:
-            return None
-        left = self.paused_until - self._clock.now()
-        if left <= 0:
-            self.resume()
-            return None
-        return left
-
-    def _state(self, state: str) -> None:
-        self.state = state
         self.changed()
 
 

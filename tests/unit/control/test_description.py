@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from varlink.scanner import Interface, _Enum, _Error, _Maybe, _Method
+from varlink.scanner import Interface, _Array, _Enum, _Error, _Maybe, _Method
 
-from support.stub_daemon import PLAN_ROW, StubDaemon, pair_row, status_row
+from support.stub_daemon import (
+    ARCHIVE_ROW,
+    PLAN_ROW,
+    StubDaemon,
+    found_answer,
+    pair_row,
+    reindexed_answer,
+    restored_answer,
+    status_row,
+)
 from syncd.control.methods import METHODS
 from syncd.control.requests import Parameter
 from syncwire import names
@@ -19,7 +28,8 @@ def takes(method: _Method) -> dict[str, tuple[type, bool]]:
     found = {}
     for name, type_ in method.in_type.fields.items():
         optional = isinstance(type_, _Maybe)
-        found[name] = (type(type_.element_type if optional else type_), not optional)
+        kind = type(type_.element_type if optional else type_)
+        found[name] = (list if kind is _Array else kind, not optional)
     return found
 
 
@@ -79,6 +89,10 @@ def test_there_is_no_enumeration_as_it_could_have_no_hyphen() -> None:
         ("Explain", StubDaemon().explain("a/one.gz")),
         ("Reload", StubDaemon().reload()),
         ("Version", StubDaemon().version()),
+        ("ArchiveFind", found_answer(progress={"doing": "reading manifests", "archives": 3})),
+        ("ArchiveList", {**found_answer(), "archives": [ARCHIVE_ROW]}),
+        ("ArchiveRestore", restored_answer(progress={"doing": "restoring", "files": 3, "bytes": 9, "failed": 1})),
+        ("ArchiveReindex", reindexed_answer(problems=["bucket lab: no"])),
         (
             "ForceSync",
             {

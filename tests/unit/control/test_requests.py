@@ -16,6 +16,7 @@ TAKES = {
     "timeout": Parameter(float),
     "limit": Parameter(int),
     "wait": Parameter(bool),
+    "keys": Parameter(list),
 }
 
 
@@ -48,6 +49,8 @@ def test_what_is_no_call_is_junk(message: dict[str, Any]) -> None:
         ({"name": "a", "limit": True}, "limit"),
         ({"name": "a", "limit": 1.5}, "limit"),
         ({"name": "a", "wait": 1}, "wait"),
+        ({"name": "a", "keys": "b"}, "keys"),
+        ({"name": "a", "keys": ["b", 7]}, "keys"),
     ],
 )
 def test_a_wrong_parameter_is_named(given: dict[str, Any], culprit: str) -> None:
@@ -93,6 +96,18 @@ def test_a_word_is_one_of_those_allowed() -> None:
     assert Arguments({"name": "both"}, TAKES).word("name", ("local", "both")) == "both"
     with pytest.raises(BadRequest, match="one of: local, both"):
         Arguments({"name": "mine"}, TAKES).word("name", ("local", "both"))
+
+
+def test_a_word_may_be_absent() -> None:
+    assert Arguments({"name": "a"}, TAKES).word_or_none("path", ("local", "both")) is None
+    with pytest.raises(BadRequest, match="one of: local, both"):
+        Arguments({"name": "a", "path": "mine"}, TAKES).word_or_none("path", ("local", "both"))
+
+
+def test_a_list_of_texts_is_not_empty() -> None:
+    assert Arguments({"name": "a", "keys": ["b", "c"]}, TAKES).texts("keys") == ["b", "c"]
+    with pytest.raises(BadRequest, match="keys is empty"):
+        Arguments({"name": "a", "keys": []}, TAKES).texts("keys")
 
 
 @pytest.mark.parametrize(

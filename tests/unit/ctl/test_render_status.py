@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.stub_daemon import pair_row, status_row
+from support.stub_daemon import batch_row, pair_row, status_row
 from synctl.render_status import render_status
 from synctl.screen import Look
 from synctl.words import columns
@@ -56,6 +56,30 @@ HALTED = status_row(
         ),
     ],
     transfers=[transfer(path="deep/" * 30 + f"x{index}.gz", direction="down") for index in range(7)],
+)
+
+ARCHIVING = status_row(
+    health="degraded",
+    health_reasons=["small: the bucket nonesuch does not exist on https://s3.example.org (create it)"],
+    batches=[
+        batch_row(
+            state="transferring",
+            unlinking=600,
+            index={"state": "down", "queued": 3, "dead": 1, "error": "no answer"},
+            folders=[
+                {"bucket": "lab", "state": "transferring", "reason": None},
+                {
+                    "bucket": "nonesuch",
+                    "state": "waiting",
+                    "reason": "the bucket nonesuch does not exist on https://s3.example.org (create it)",
+                },
+                {"bucket": "No_Bucket", "state": "waiting", "reason": "No_Bucket is no name of a bucket"},
+            ],
+            last_error="the bucket nonesuch does not exist on https://s3.example.org (create it)",
+        ),
+        batch_row(name="quiet", waiting_files=1, archived_files=0, archives=0, index={"state": "off"}),
+    ],
+    transfers=[transfer(pair="small/lab", path="runs/0198a6e2-7b0c-7d3e-9c1a-1f5d2e4b6a70.tar")],
 )
 
 PICTURES: dict[str, tuple[dict[str, Any], Look, str]] = {
@@ -202,6 +226,62 @@ logs   upload   unreachable   0         -      1 s       0
 S3 since the start   41,230 PUT   980 LIST   12 HEAD
 """,
     ),
+    "archiving": (
+        ARCHIVING,
+        Look(),
+        """\
+DEGRADED  small: the bucket nonesuch does not exist on https://s3.example.org
+          (create it)
+        → `synctl doctor` checks every precondition and says what to do.
+
+syncd 0.3.0 on lt-07   pid 812   up 3 d 4 h   health degraded
+oldest unprotected file 40 s
+
+PAIR   MODE     STATE   PENDING   RATE   LAST OK   ERRORS
+logs   upload   idle    0         -      1 s       0
+
+BATCH   STATE          WAITING     ARCHIVED     INDEX   LAST OK   ERRORS
+small   transferring   812 files   1,204 in 9   down    4 m       0
+  ↑ runs/0198a6e2…c-7d3e-9c1a-1f5d2e4b6a70.tar   ████████▌       61 %   2 s left
+    600 originals to be removed · 3 archives wait for the index · 1 document
+    refused by it
+    No_Bucket waits: No_Bucket is no name of a bucket
+quiet   idle           1 file      0 in 0       off     4 m       0
+
+S3 since the start   41,230 PUT   980 LIST   12 HEAD
+""",
+    ),
+    "batches alone": (
+        status_row(pairs=[], batches=[batch_row()]),
+        Look(),
+        """\
+syncd 0.3.0 on lt-07   pid 812   up 3 d 4 h   health ok
+oldest unprotected file 40 s
+
+BATCH   STATE   WAITING     ARCHIVED     INDEX   LAST OK   ERRORS
+small   idle    812 files   1,204 in 9   ok      4 m       0
+
+S3 since the start   41,230 PUT   980 LIST   12 HEAD
+""",
+    ),
+    "a paused batch beside a pair": (
+        status_row(pairs=[pair_row(oldest_unprotected_seconds=None)], batches=[batch_row(state="paused")]),
+        Look(),
+        """\
+        → small is paused: `synctl resume small` goes on.
+
+syncd 0.3.0 on lt-07   pid 812   up 3 d 4 h   health ok
+oldest unprotected file 40 s
+
+PAIR   MODE     STATE   PENDING   RATE   LAST OK   ERRORS
+logs   upload   idle    0         -      1 s       0
+
+BATCH   STATE    WAITING     ARCHIVED     INDEX   LAST OK   ERRORS
+small   paused   812 files   1,204 in 9   ok      4 m       0
+
+S3 since the start   41,230 PUT   980 LIST   12 HEAD
+""",
+    ),
     "degraded without a reason": (
         status_row(health="degraded"),
         Look(),
@@ -249,3 +329,15 @@ def test_colour_changes_nothing_else() -> None:
 
 def test_an_answer_with_nothing_in_it_is_still_drawn() -> None:
     assert "Nothing is configured" in render_status({}, NOW, Look())
+
+
+AWAY = {"server": "tcp logs:514", "connected": False, "queued": 1200, "sent": 7, "dropped": 1, "last_error": "refused"}
+
+
+def test_remote_syslog_is_shown_where_it_is_away_or_has_missed_lines() -> None:
+    away = render_status(status_row(syslog=AWAY), NOW, Look()).splitlines()
+    assert away[-1] == "syslog tcp logs:514   away: refused   1,200 lines waiting   1 line dropped"
+    back = render_status(status_row(syslog={**AWAY, "connected": True, "last_error": None}), NOW, Look()).splitlines()
+    assert back[-1] == "syslog tcp logs:514   1 line dropped"
+    for quiet in (None, {**AWAY, "dropped": 0, "last_error": None}):
+        assert "syslog" not in render_status(status_row(syslog=quiet), NOW, Look())
