@@ -4,6 +4,7 @@
 #   make test    the whole suite, and the unit tests on every other Python 3.10 to 3.13 that is found
 #   make check   ruff, mypy, arch and unit tests, in seconds
 #   make soak    two daemons on one prefix for SOAK_SECONDS (an hour)
+#   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
 
@@ -12,7 +13,7 @@ VENV ?= .venv
 SOAK_SECONDS ?= 3600
 RUN = $(VENV)/bin/python
 
-.PHONY: help demo test test-pythons check soak format venv clean
+.PHONY: help demo test test-pythons check soak bench format venv clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,6 +38,9 @@ check: venv
 
 soak: venv
 	SOAK_SECONDS=$(SOAK_SECONDS) $(RUN) -m pytest --timeout=0 tests/soak
+
+bench: venv
+	PYTHONPATH=tests $(RUN) -m bench.archiver
 
 format: venv
 	$(RUN) -m ruff check --fix .

@@ -168,16 +168,19 @@ class Chaos:
         """Wait until exactly those originals are left."""
 
         def through() -> bool:
-            left = set(walk(self.folder))
+            left = self.left()
             return left == staying and not self.host.staged(self.bucket) and not self.host.spooled()
 
         eventually(through, within=within, what=self._said, every=0.25)
 
-    def stays_so(self, staying: frozenset[str], *, runs: int) -> None:
-        """While the daemon runs so often again, exactly those originals are left."""
+    def runs(self, count: int) -> None:
+        """Wait until the daemon has gone through the folder so often again."""
         seen = len(self.host.events(RUN_OVER))
-        eventually(lambda: len(self.host.events(RUN_OVER)) >= seen + runs, within=60, what=self._said)
-        assert set(walk(self.folder)) == staying
+        eventually(lambda: len(self.host.events(RUN_OVER)) >= seen + count, within=60, what=self._said)
+
+    def left(self) -> set[str]:
+        """The keys of the originals that lie in the folder."""
+        return set(walk(self.folder))
 
     def eventually_indexed(self, documents: Callable[[], int], *, within: float) -> None:
         """Wait until the index holds as many documents as there are originals, and nothing waits for it."""
