@@ -276,7 +276,7 @@ def cells(row: Row, first: Row) -> tuple[str, ...]:
 
     def ratio(name: str) -> str:
         mine, its = (one.per_million(getattr(one.cost, name)) if one.cost else None for one in (row, first))
-        return "-" if mine is None or not its else f"{mine / its:.1f}"
+        return "-" if mine is None or not its else f"{mine / its:.2f}"
 
     cost, dollars = row.cost, row.dollars or {}
     return (

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from support.fake_store import FakeObjects
-from support.model_fuse import Fuse
+from support.model_fuse import Crash, Fuse
 from support.model_host import InlinePool
 from syncd.archive.report import PlanRow, RunReport
 from syncd.archive.run import Run
@@ -123,9 +123,18 @@ class Fused:
 class _FusedContext:
     def __init__(self, inner: AbstractContextManager[Any], fuse: Fuse, room: str, point: str) -> None:
         self._inner, self._fuse, self._room, self._point = inner, fuse, room, point
+        self._entered: Any = None
+
+    def _enter(self) -> None:
+        self._entered = self._inner.__enter__()
 
     def __enter__(self) -> Any:
-        self._entered = self._fuse.through(f"{self._point} in", self._inner.__enter__)
+        try:
+            self._fuse.through(f"{self._point} in", self._enter)
+        except Crash:
+            if self._entered is not None:
+                self.__exit__(None, None, None)
+            raise
         return Fused(self._entered, self._fuse, "spool.file") if self._point == "spool.create" else self._entered
 
     def __exit__(self, *exc: Any) -> Any:
