@@ -301,7 +301,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         stub = self.server.stub
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        announced = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(announced)
+        if len(body) < announced:  # whoever sent it died on the way: no server takes half a request
+            self.close_connection = True
+            return
         path = unquote(urlsplit(self.path).path)
         documents = body.count(b"\n") // 2 if path.endswith("_bulk") else 0
         headers = {name.lower(): value for name, value in self.headers.items()}
