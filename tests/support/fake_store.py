@@ -382,6 +382,7 @@ class FakeObjects:
             digest=said.digest,
             mtime_ns=said.mtime_ns,
             host_id=said.host_id,
+            host_name=said.host_name,
             operation_id=said.operation_id,
             checksum=found.checksum,
             archived=found.archived,

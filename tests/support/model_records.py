@@ -40,6 +40,7 @@ class MemoryRecords:
         self._fresh: dict[LocalStat, Hashes] = {}
         self._seq = 0
         self._generation = 0
+        self._renumbered = 0
         self._halted: tuple[str, list[str]] | None = None
         self._accepted: tuple[str, list[str]] | None = None
         self._uploads: dict[str, str] = {}
@@ -124,6 +125,12 @@ class MemoryRecords:
             md5=hashes.md5 if hashes.md5 is not None else old.md5,
             crc64nvme=hashes.crc64nvme if hashes.crc64nvme is not None else old.crc64nvme,
         )
+
+    def renumbered_passes(self) -> int:
+        return self._renumbered
+
+    def set_renumbered_passes(self, passes: int) -> None:
+        self._renumbered = passes
 
     def generation(self) -> int:
         return self._generation

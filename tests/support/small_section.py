@@ -17,6 +17,7 @@ from support.fake_store import FakeObjects
 from support.recorded import KeptEvents
 from syncd.config.types import S3, Pair
 from syncd.core.filters import Filter
+from syncd.core.inodes import PASSES
 from syncd.core.paths import RelPath
 from syncd.engine.context import Context, Endpoint, Host
 from syncd.engine.pool import Pool
@@ -26,7 +27,7 @@ from syncd.lifecycle.transfers import TransferBoard
 from syncd.local.digest import Digester
 from syncd.local.openat2 import open_beneath
 from syncd.local.root import Root
-from syncd.ports import Marker
+from syncd.ports import LocalTree, Marker
 from syncd.runtime.forced import Request, force_sync
 from syncd.store.database import Database
 from syncd.store.pairs import RecordSetIdentity
@@ -133,9 +134,10 @@ def small_section(
     *,
     bucket: FakeObjects | None = None,
     probe: Callable[[SmallSection, Context], Context] | None = None,
+    tree: Callable[[Root], LocalTree] = lambda root: root,
     **settings: Any,
 ) -> Iterator[SmallSection]:
-    """A section of these settings. `probe`: what a first pass does to learn of the endpoint."""
+    """A section of these settings. `probe`: what a first pass does to learn of the endpoint. `tree`: what is seen."""
     clock, said, stop = SystemClock(), KeptEvents(), Stop()
     transfers_stop = stop.child()
     pair = replace(
@@ -154,7 +156,7 @@ def small_section(
 
         def opener(section: Section) -> Opened:
             root = Root.at(pair.local, opener=partial(_open_what_is_not_shut, shut))
-            context = _opened(section, root, database, objects, clock, said, transfers_stop)
+            context = replace(_opened(section, root, database, objects, clock, said, transfers_stop), tree=tree(root))
             return Opened(context=context, probe=lambda: context if probe is None else probe(small, context))
 
         section = Section(pair, opener=opener, pool=pool, clock=clock, events=said)
@@ -213,4 +215,5 @@ def _opened(
         digester=Digester,
         ready=section.ready,
         claims=section.claims,
+        numbered=records.renumbered_passes() < PASSES,
     )

@@ -66,6 +66,7 @@ class ObjectFacts:
     digest: Digest | None = None
     mtime_ns: int | None = None
     host_id: str | None = None
+    host_name: str | None = None
     operation_id: str | None = None
     checksum: str | None = None  # "CRC64NVME:base64", full-object only
     archived: bool = False

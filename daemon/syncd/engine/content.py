@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from syncd.core.inodes import by_path
 from syncd.core.model import Digest, HashType, LocalStat, ObjectFacts, racy
 from syncd.core.paths import RelPath
 from syncd.core.reconcile import Same
@@ -30,37 +31,42 @@ def digest_of(context: Context, path: RelPath, stat: LocalStat, type: HashType) 
 
 def hashes_of(context: Context, path: RelPath, stat: LocalStat, types: frozenset[str]) -> Hashes:
     """The hashes of exactly that version, from memory where it was read before."""
-    cached = _cached(context, stat, types)
+    cached = _cached(context, path, stat, types)
     if cached is not None:
         return cached
     with context.tree.open(path) as file:
         if file.fstat() != stat:
             raise Stale(path)
-        return read_hashes(context, file, stat, types)
+        return _read_hashes(context, path, file, stat, types)
 
 
-def open_hashes(context: Context, file: OpenFile, stat: LocalStat, types: frozenset[str]) -> Hashes:
+def open_hashes(context: Context, path: RelPath, file: OpenFile, stat: LocalStat, types: frozenset[str]) -> Hashes:
     """The same through a descriptor that is open already."""
-    return _cached(context, stat, types) or read_hashes(context, file, stat, types)
+    return _cached(context, path, stat, types) or _read_hashes(context, path, file, stat, types)
 
 
-def _cached(context: Context, stat: LocalStat, types: frozenset[str]) -> Hashes | None:
+def _key(context: Context, path: RelPath, stat: LocalStat) -> LocalStat:
+    """What the hash cache knows that version by."""
+    return stat if context.numbered else by_path(stat, path)
+
+
+def _cached(context: Context, path: RelPath, stat: LocalStat, types: frozenset[str]) -> Hashes | None:
     if racy(stat, context.clock.now_ns()):
         return None
-    cached = context.records.cached_hashes(stat)
+    cached = context.records.cached_hashes(_key(context, path, stat))
     if cached is None or any(getattr(cached, type) is None for type in types):
         return None
     return cached
 
 
-def read_hashes(context: Context, file: OpenFile, stat: LocalStat, types: frozenset[str]) -> Hashes:
+def _read_hashes(context: Context, path: RelPath, file: OpenFile, stat: LocalStat, types: frozenset[str]) -> Hashes:
     """Read it now. What was touched within 2 s of the look is not remembered: it is read once more later."""
     started = context.clock.now_ns()
     hashes = file.hash(types=types, stopped=context.stop.abandoned)
     if file.fstat() != stat:
         raise Stale("changed while it was read")
     if not racy(stat, started):
-        context.records.cache_hashes(stat, hashes)
+        context.records.cache_hashes(_key(context, path, stat), hashes)
     return hashes
 
 

@@ -31,6 +31,7 @@ class Host:
     name: str
     id: str
     software: str  # "syncd/VERSION"
+    since: float = 0.0  # when this world was opened, seconds since the epoch
 
 
 @dataclass(slots=True)
@@ -38,10 +39,12 @@ class Endpoint:
     """What the probe found out. Assumes nothing until then; a broken precondition switches a capability off.
 
     `doubted`: (key, precondition) of refusals that a look could not explain: a lost race, or a broken endpoint.
+    `twins`: names of hosts that were seen to write there under our id.
     """
 
     capabilities: Capabilities = field(default_factory=Capabilities)
     doubted: set[tuple[str, RemoteExpect]] = field(default_factory=set)
+    twins: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class Context:
     digester: Callable[[frozenset[str]], Digester]
     ready: Callable[[RelPath, LocalStat], bool]
     claims: Claims = field(default_factory=Claims)
+    numbered: bool = True  # inode numbers last from one pass to the next (see core/inodes)
 
     @property
     def capabilities(self) -> Capabilities:

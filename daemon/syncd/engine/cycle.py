@@ -11,6 +11,7 @@ from functools import partial
 
 from syncd import events
 from syncd.core.classify import Sides, settled
+from syncd.core.inodes import adopted, only_inode_moved
 from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH, Do, Rule
@@ -132,9 +133,13 @@ class Cycle:
                 _count_gone(sight, record, stat, listed)
                 if record.seq > newest:
                     continue
+                if not self._context.numbered:
+                    record = adopted(record, stat)
             sides = Sides(record, stat, listed)
             if settled(sides, mode=pair.mode, cleans=pair.cleanup):
                 continue
+            if record is not None and only_inode_moved(record.stat, stat):
+                sight.renumbered += 1
             if self._unseen(path, stat, listed):
                 continue
             yield path, listed
@@ -307,6 +312,7 @@ class Cycle:
             local_files=sight.local_files,
             local_bytes=sight.local_bytes,
             remote_objects=sight.remote_objects + self.tally.objects,
+            renumbered=sight.renumbered,
             unfinished=tuple(self.tally.unfinished),
             halted_plan=verdict.plan_id,
             halt_reason=verdict.reason,

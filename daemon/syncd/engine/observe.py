@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from syncd.core.classify import Sides, cell, local_changed, local_side, remote_side
+from syncd.core.inodes import adopted, adopted_staged
 from syncd.core.model import Digest, ListedObject, LocalState, Mode, ObjectFacts, Record
 from syncd.core.newer import local_is_newer
 from syncd.core.paths import RelPath
@@ -14,6 +15,7 @@ from syncd.engine import content
 from syncd.engine.context import Context
 from syncd.engine.rename import old_name
 from syncd.engine.step import Step
+from syncd.engine.twin import look_for_twin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,12 @@ class Learnt:
 
 def sides_of(context: Context, path: RelPath, listed: ListedObject | None) -> Sides:
     """The cheap look: the row, lstat, and what the listing (or the row) says of the object."""
-    record = context.records.get(path)
-    staged = None
+    record, stat, staged = context.records.get(path), context.tree.lstat(path), None
     if record is not None and record.local is LocalState.CLEANING:
         staged = context.tree.staged(path)
-    return Sides(record, context.tree.lstat(path), listed, staged)
+    if record is not None and not context.numbered:
+        record = adopted(record, stat) if staged is None else adopted_staged(record, staged)
+    return Sides(record, stat, listed, staged)
 
 
 def listed_by_record(record: Record | None) -> ListedObject | None:
@@ -79,6 +82,7 @@ def _learn(context: Context, path: RelPath, sides: Sides) -> Learnt:
     facts = None
     if _needs_head(context, sides, local, remote):
         facts = context.objects.head(context.key(path))
+        look_for_twin(context, path, facts)
         sides = replace(sides, listed=listed_by_facts(path, facts))
         remote = remote_side(sides.record, sides.listed)
     same, same_as_record = Same.DIFFERENT, False

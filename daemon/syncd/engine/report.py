@@ -26,6 +26,7 @@ class CycleReport:
     local_files: int
     local_bytes: int
     remote_objects: int
+    renumbered: int = 0  # files with nothing but a new inode number
     unfinished: tuple[Outcome, ...] = ()
     halted_plan: str = ""
     halt_reason: str = ""

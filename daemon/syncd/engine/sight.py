@@ -25,6 +25,7 @@ class Sight:
     records: int = 0
     local_gone: int = 0
     remote_gone: int = 0
+    renumbered: int = 0
     blind: set[str] = field(default_factory=set)
     unreadable: list[tuple[RelPath, str]] = field(default_factory=list)
     problems: Counter[str] = field(default_factory=Counter)

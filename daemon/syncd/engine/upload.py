@@ -57,7 +57,7 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         if file.fstat() != stat:
             raise Stale(path)
         looked_ns = context.clock.now_ns()
-        hashes = content.open_hashes(context, file, stat, content.upload_hashes(context, stat.size))
+        hashes = content.open_hashes(context, path, file, stat, content.upload_hashes(context, stat.size))
         digest = hashes.digest(context.pair.hash)
         assert digest is not None
         described = headers(context, path, stat, digest, operation)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from syncd import __version__, events
 from syncd.config.types import Pair
 from syncd.core.filters import Filter
+from syncd.core.inodes import PASSES
 from syncd.core.model import Mode
 from syncd.engine.context import Context, Endpoint, Host
 from syncd.errors import ItemError, PairHalted, RemoteError
@@ -65,7 +66,7 @@ class Assembly:
             objects=link.objects(capabilities),
             records=records,
             endpoint=Endpoint(capabilities),
-            host=host_of(self.hostname, self.machine_id, marker),
+            host=host_of(self.hostname, self.machine_id, marker, self.clock.now()),
             clock=self.clock,
             events=self.events,
             transfers=self.transfers,
@@ -73,6 +74,7 @@ class Assembly:
             digester=Digester,
             ready=section.ready,
             claims=section.claims,
+            numbered=records.renumbered_passes() < PASSES,
         )
         return Opened(context=context, probe=lambda: self._probe(context, link))
 
@@ -206,7 +208,7 @@ def new_marker(root: Root) -> Marker | None:
         return None
 
 
-def host_of(hostname: str, machine_id: str, marker: Marker) -> Host:
+def host_of(hostname: str, machine_id: str, marker: Marker, now: float) -> Host:
     """Who writes: the id outlives the state folder, by the machine's and the root's."""
     host_id = hashlib.sha256(f"{machine_id}:{marker.uuid}".encode()).hexdigest()[:32]
-    return Host(name=hostname, id=host_id, software=f"syncd/{__version__}")
+    return Host(name=hostname, id=host_id, software=f"syncd/{__version__}", since=now)

@@ -67,7 +67,7 @@ class BatchAssembly:
     @property
     def host(self) -> Host:
         """Who writes, as documents and manifests name it."""
-        return host_of(self.hostname, self.machine_id, Marker(UNMARKED, 0))
+        return host_of(self.hostname, self.machine_id, Marker(UNMARKED, 0), self.clock.now())
 
     def unusable(self, batch: Batch, bucket: str) -> str:
         """Why no bucket of that endpoint can have this name; "" where one can."""
@@ -146,7 +146,7 @@ class BatchAssembly:
             objects=link.objects(known),
             records=self._records(pair, marker),
             endpoint=Endpoint(known),
-            host=host_of(self.hostname, self.machine_id, marker),
+            host=host_of(self.hostname, self.machine_id, marker, self.clock.now()),
             clock=self.clock,
             events=self.events,
             transfers=self.transfers,

@@ -98,6 +98,7 @@ def object_facts(answer: Mapping[str, Any], *, size: int | None = None) -> Objec
         digest=said.digest,
         mtime_ns=said.mtime_ns,
         host_id=said.host_id,
+        host_name=said.host_name,
         operation_id=said.operation_id,
         checksum=full_checksum(answer),
         archived=_archived(answer),

@@ -28,6 +28,7 @@ class Claims:
     digest: Digest | None = None
     mtime_ns: int | None = None
     host_id: str | None = None
+    host_name: str | None = None
     operation_id: str | None = None
     lying: bool = False
 
@@ -75,6 +76,7 @@ def claims(metadata: Mapping[str, str], *, size: int) -> Claims:
         digest=None if false_size else digest,
         mtime_ns=_mtime(read),
         host_id=_text(read, "source-host-id"),
+        host_name=_text(read, "source-host"),
         operation_id=_text(read, "syncd-op"),
         lying=false_size or false_hash,
     )

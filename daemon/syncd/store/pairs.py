@@ -31,6 +31,9 @@ DELETE_RECORDS = "DELETE FROM record WHERE set_id = ?"
 DELETE_PLANS = "DELETE FROM plan WHERE set_id = ?"
 SELECT_GENERATION = "SELECT generation FROM record_set WHERE id = ?"
 UPDATE_GENERATION = "UPDATE record_set SET generation = ? WHERE id = ?"
+SELECT_RENUMBERED = "SELECT passes FROM renumbering WHERE set_id = ?"
+REPLACE_RENUMBERED = "REPLACE INTO renumbering (set_id, passes) VALUES (?, ?)"
+DELETE_RENUMBERED = "DELETE FROM renumbering WHERE set_id = ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ def find_ids(connection: sqlite3.Connection, name: str, identity: RecordSetIdent
     if found is not None and found[1:] == astuple(identity):
         return PairIds(pair_id=pair_id, set_id=found[0])
     if found is not None:
-        for sql in (DELETE_RECORDS, DELETE_PLANS, DELETE_SET):
+        for sql in (DELETE_RECORDS, DELETE_PLANS, DELETE_RENUMBERED, DELETE_SET):
             connection.execute(sql, found[:1])
     (set_id,) = connection.execute(INSERT_SET, (pair_id, *astuple(identity))).fetchone()
     return PairIds(pair_id=pair_id, set_id=set_id)
@@ -146,6 +149,19 @@ class PairStore:
 
         def note(connection: sqlite3.Connection) -> None:
             connection.execute(UPDATE_GENERATION, (generation, self._ids.set_id))
+
+        self._writer.call(note)
+
+    def renumbered_passes(self) -> int:
+        """How many passes in a row found every file under a new inode number."""
+        row = self._readers.row(SELECT_RENUMBERED, (self._ids.set_id,))
+        return 0 if row is None else int(row[0])
+
+    def set_renumbered_passes(self, passes: int) -> None:
+        """Note that number, durable on return."""
+
+        def note(connection: sqlite3.Connection) -> None:
+            connection.execute(REPLACE_RENUMBERED, (self._ids.set_id, passes))
 
         self._writer.call(note)
 

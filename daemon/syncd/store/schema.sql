@@ -243,3 +243,9 @@ CREATE TABLE dead_letter (
     PRIMARY KEY (archive_id, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dead_letter_at ON dead_letter (batch_id, at);
+
+-- How many passes in a row found every file of a root under a new inode number.
+CREATE TABLE renumbering (
+    set_id INTEGER PRIMARY KEY,
+    passes INTEGER NOT NULL
+) STRICT;

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from syncd import events
 from syncd.config.types import Pair
+from syncd.core.inodes import PASSES, renumbered
 from syncd.core.model import LocalStat, LocalState, Mode
 from syncd.core.paths import RelPath
 from syncd.engine.backlog import Backlog
@@ -228,6 +229,8 @@ class Section(Standing):
                 self.last_success_at = now
             else:
                 self.last_error = _first_error(report)
+        if whole:
+            self._mind_numbers(report)
         self._recovered()
         resting = "idle" if self.paused_until is None else "paused"
         self._state("halted" if self.halted_plan else resting)
@@ -241,6 +244,24 @@ class Section(Standing):
             waiting=report.waiting,
             **{name: report.counts.get(name, 0) for name in ("uploaded", "downloaded", "deleted", "cleaned", "errors")},
         )
+
+    def _mind_numbers(self, report: CycleReport) -> None:
+        """Give inode numbers up where each pass finds other ones: every file would be read again every time."""
+        context = self.context
+        if context is None or not context.numbered:
+            return
+        before = context.records.renumbered_passes()
+        passes = before + 1 if renumbered(report.renumbered, report.local_files) else 0
+        if passes != before:
+            context.records.set_renumbered_passes(passes)
+        if passes >= PASSES:
+            self._events.emit(
+                events.INODES_DROPPED,
+                pair=self.name,
+                root=str(self.pair.local),
+                reason="its file system numbers every file anew each time: size and times tell them apart now",
+            )
+            self.close()
 
     def _measure_skew(self) -> None:
         """How far the server's clock is from ours; direction never depends on it, but a person should know."""
