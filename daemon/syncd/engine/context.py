@@ -39,12 +39,13 @@ class Endpoint:
     """What the probe found out. Assumes nothing until then; a broken precondition switches a capability off.
 
     `doubted`: (key, precondition) of refusals that a look could not explain: a lost race, or a broken endpoint.
-    `twins`: names of hosts that were seen to write there under our id.
+    `twins`: names of hosts that were seen to write there under our id. `missed`: capabilities whose lack was told.
     """
 
     capabilities: Capabilities = field(default_factory=Capabilities)
     doubted: set[tuple[str, RemoteExpect]] = field(default_factory=set)
     twins: set[str] = field(default_factory=set)
+    missed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from syncd import events
 from syncd.core.model import LocalStat, LocalState, Origin, ProofKind, Record, RemoteState
+from syncd.core.rules import DELETION_UNSUPPORTED
 from syncd.engine.commit import drop, history, put, remembering
 from syncd.engine.context import Context
 from syncd.engine.displace import displace_object
@@ -164,6 +165,15 @@ def run_drop(context: Context, step: Step) -> Done:
 
 def run_remember(context: Context, step: Step) -> Done:
     """An absence that is left as it is."""
+    if step.rule is DELETION_UNSUPPORTED and "delete" not in context.endpoint.missed:
+        context.endpoint.missed.add("delete")
+        context.events.emit(
+            events.ENDPOINT_DEGRADED,
+            pair=context.pair.name,
+            capability="delete_if_match",
+            reason='neither conditional deletes nor versions here: deletes = "propagate" leaves the objects on S3',
+            hint="switch the bucket's versioning on, then synctl reload",
+        )
     return Done(commit=put(step, remembering(step), row=history(context, step)))
 
 
