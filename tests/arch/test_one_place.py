@@ -10,7 +10,8 @@ import pytest
 from support.source import daemon_modules, dotted, modules
 
 ANY = -1
-PROBE = {"syncd/s3/probe.py": ANY}  # its own canary under .syncd/, before any engine stands; nobody else's key
+# its own canary under .syncd/, before any engine stands; nobody else's key
+PROBE = {f"syncd/s3/{name}.py": ANY for name in ("canary", "probe_content", "probe_conditions", "probe_parts")}
 
 # what -> the files that may name it, and how often; each beside the one place has its reason
 SITES: dict[str, dict[str, int]] = {
@@ -23,10 +24,10 @@ SITES: dict[str, dict[str, int]] = {
     "put_object": {"syncd/s3/gateway.py": 1, **PROBE},
     "copy_object": {"syncd/s3/gateway.py": 1, **PROBE},
     "delete_object": {"syncd/s3/gateway.py": 1, **PROBE},
-    "create_multipart_upload": {"syncd/s3/gateway.py": 1},
-    "upload_part": {"syncd/s3/gateway.py": 1},
-    "complete_multipart_upload": {"syncd/s3/gateway.py": 1},
-    "abort_multipart_upload": {"syncd/s3/gateway.py": 1},
+    "create_multipart_upload": {"syncd/s3/gateway.py": 1, **PROBE},
+    "upload_part": {"syncd/s3/gateway.py": 1, **PROBE},
+    "complete_multipart_upload": {"syncd/s3/gateway.py": 1, **PROBE},
+    "abort_multipart_upload": {"syncd/s3/gateway.py": 1, **PROBE},
     "upload_part_copy": {"syncd/s3/copying.py": 1},
     "os.rmdir": {"syncd/local/unlink.py": 1},  # an empty folder in the way of a file: nothing can be lost by it
     # never: they know no precondition, no flag, no proof, or more than one name at a time

@@ -56,7 +56,7 @@ def endpoints(draw: st.DrawFn) -> Capabilities:
     if draw(st.booleans()):
         return EVERYTHING
     flags = ("put_if_none_match", "put_if_match", "delete_if_match", "copy_if_match", "copy")
-    more = ("etag_is_md5", "stores_checksum", "versioned")
+    more = ("etag_is_md5", "stores_checksum", "versioned", "rejects_wrong_crc64nvme", "rejects_wrong_payload")
     honoured = {name: draw(st.booleans()) for name in (*flags, *more)}
     if not honoured["versioned"]:
         honoured["copy"] = True  # nothing can be kept aside there: what displaces fails, and stays as it is

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from support.batch_desk import BatchDesk, members
+from support.fake_store import proven
 from support.moto import MotoServer
 from syncd.config.types import S3
 from syncd.core.archive import Archive
 from syncd.core.model import ProofKind
-from syncd.engine.context import Endpoint
 from syncd.s3.gateway import Boto3Objects
 from syncd.s3.probe import probe
 
@@ -52,7 +52,7 @@ def connect(desk: BatchDesk, client: Any, bucket: str) -> None:
     """Let the desk work on that bucket, as a probe finds it."""
     seen = probe(client, bucket, "")
     objects = Boto3Objects(client, bucket, checksum="crc64nvme", capabilities=seen)
-    context = replace(desk.world.context, objects=objects, endpoint=Endpoint(seen))
+    context = replace(desk.world.context, objects=objects, endpoint=proven(seen))
     desk.world = replace(desk.world, context=replace(context, pair=replace(context.pair, bucket=bucket)))
 
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from support.fake_store import FakeObjects
+from support.fake_store import FakeObjects, proven
 from support.model_fuse import Crash, Fuse
 from support.model_host import InlinePool
 from syncd.archive.report import PlanRow, RunReport
@@ -25,7 +25,7 @@ from syncd.archive.world import BatchFolder, staged_paths
 from syncd.config.types import S3, Batch, Pair
 from syncd.core.filters import Filter
 from syncd.core.model import Mode
-from syncd.engine.context import Context, Endpoint, Host
+from syncd.engine.context import Context, Host
 from syncd.engine.pool import Pool
 from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
@@ -214,7 +214,7 @@ class BatchDesk:
             tree=Fused(self.root, self.fuse, "tree"),
             objects=Fused(self.bucket, self.fuse, "objects"),
             records=Fused(records, self.fuse, "records"),
-            endpoint=Endpoint(self.bucket.capabilities),
+            endpoint=proven(self.bucket.capabilities),
             host=Host(name="desk", id="id-of-desk", software="syncd/test"),
             clock=self.clock,
             events=self.heard,

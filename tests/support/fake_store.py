@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from awscrt.checksums import crc64nvme
 
 from syncd.core.model import ETag, ListedObject, ObjectFacts
+from syncd.engine.context import Endpoint
 from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.ports import (
     Absent,
@@ -39,9 +41,23 @@ EVERYTHING = Capabilities(
     copy_if_match=True,
     etag_is_md5=True,
     stores_checksum=True,
+    ranged_get=True,
+    multipart=True,
+    complete_if_none_match=True,
+    complete_if_match=True,
+    full_object_checksum=True,
+    rejects_wrong_crc64nvme=True,
+    rejects_wrong_sha256=True,
+    rejects_wrong_payload=True,
     probed_at=1.0,
 )
 """A store that honours all there is, as AWS does. Not versioned."""
+
+
+def proven(capabilities: Capabilities) -> Endpoint:
+    """An endpoint of these capabilities whose canary passed, for as long as a test takes."""
+    return Endpoint(capabilities, proven_until=math.inf)
+
 
 UPLOADS = ("create_multipart", "put_part", "complete_multipart", "abort_multipart")
 OPERATIONS = frozenset(["list", "head", "get", "put", *UPLOADS, "copy", "delete"])
@@ -227,7 +243,8 @@ class FakeObjects:
         sent = _read(body, size)
         with self._call("put"):
             self._check(key, expect)
-            return _answer(self._store(key, sent, headers, sums))
+            signed = "" if sums.sha256 is None else sums.sha256.hex()
+            return replace(_answer(self._store(key, sent, headers, sums)), payload=signed)
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         with self._call("create_multipart"):

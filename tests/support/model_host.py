@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.fake_store import FakeObjects
+from support.fake_store import FakeObjects, proven
 from support.model_fuse import Fuse, FusedObjects, FusedRoot
 from support.model_records import MemoryRecords
 from syncd.config.types import Pair
@@ -15,7 +15,7 @@ from syncd.core.filters import Filter
 from syncd.core.paths import RelPath, parse_relpath
 from syncd.core.rules import REFRESH, Do
 from syncd.engine.backlog import Backlog
-from syncd.engine.context import Context, Endpoint
+from syncd.engine.context import Context
 from syncd.engine.context import Host as Writer
 from syncd.engine.cycle import Cycle
 from syncd.engine.hot import HotPath
@@ -141,7 +141,7 @@ class ModelHost:
             tree=root,
             objects=FusedObjects(self._bucket, self.fuse),  # type: ignore[arg-type]  # no multipart here
             records=self.records,
-            endpoint=Endpoint(self._bucket.capabilities),
+            endpoint=proven(self._bucket.capabilities),
             host=Writer(name=self.name, id=f"id-of-{self.name}", software="syncd/model"),
             clock=self.clock,
             events=Silence(),

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support.fake_store import FakeObjects
+from support.fake_store import FakeObjects, proven
 from support.recorded import KeptEvents
 from syncd.config.types import S3, Pair
 from syncd.core.filters import Filter
 from syncd.core.inodes import PASSES
 from syncd.core.paths import RelPath
-from syncd.engine.context import Context, Endpoint, Host
+from syncd.engine.context import Context, Host
 from syncd.engine.pool import Pool
 from syncd.lifecycle.clock import SystemClock
 from syncd.lifecycle.stop import Stop
@@ -157,7 +157,11 @@ def small_section(
         def opener(section: Section) -> Opened:
             root = Root.at(pair.local, opener=partial(_open_what_is_not_shut, shut))
             context = replace(_opened(section, root, database, objects, clock, said, transfers_stop), tree=tree(root))
-            return Opened(context=context, probe=lambda: context if probe is None else probe(small, context))
+
+            def prove(known: Context) -> Context:
+                return known if probe is None or known.capabilities.probed_at else probe(small, known)
+
+            return Opened(context=context, prove=prove)
 
         section = Section(pair, opener=opener, pool=pool, clock=clock, events=said)
         reconciler = Reconciler(section, stop=stop.child(), events=said, clock=clock, after=lambda: None)
@@ -206,7 +210,7 @@ def _opened(
         tree=root,
         objects=objects,
         records=records,
-        endpoint=Endpoint(objects.capabilities),
+        endpoint=proven(objects.capabilities),
         host=Host(name="host", id="id-of-host", software="syncd/test"),
         clock=clock,
         events=said,

@@ -26,6 +26,7 @@ def pair_row(**changed: Any) -> Row:
         "mode": "upload",
         "local": "/var/log/loadtest",
         "remote": "s3://bucket/lt-07/",
+        "endpoint_proven_at": "2026-11-20T07:00:00Z",
         "state": "idle",
         "tracked_files": 4000,
         "pending_files": 0,
@@ -69,6 +70,7 @@ def batch_row(**changed: Any) -> Row:
     row: Row = {
         "name": "small",
         "root": "/srv/s3_buckets/batch",
+        "endpoint_proven_at": "2026-11-20T07:00:00Z",
         "state": "idle",
         "waiting_files": 812,
         "waiting_bytes": 1_600_000,

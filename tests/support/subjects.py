@@ -10,17 +10,30 @@ import pytest
 from support.fake_store import EVERYTHING
 from syncd.ports import Capabilities, ObjectStore
 
-MOTO = Capabilities(  # it refuses no copy, whatever the source's ETag
+MOTO = Capabilities(  # it refuses no copy, whatever the source's ETag, and believes any checksum
     put_if_none_match=True,
     put_if_match=True,
     delete_if_match=True,
-    copy_if_match=False,
     etag_is_md5=True,
     stores_checksum=True,
+    ranged_get=True,
+    multipart=True,
+    complete_if_none_match=True,
     probed_at=5.0,
 )
-RCLONE = Capabilities(etag_is_md5=True, stores_checksum=True, probed_at=5.0)  # it ignores every precondition
-CEPH = Capabilities(put_if_none_match=True, put_if_match=True, quoted_if_match=False, etag_is_md5=True, probed_at=5.0)
+RCLONE = Capabilities(  # it ignores every precondition
+    etag_is_md5=True, stores_checksum=True, ranged_get=True, multipart=True, probed_at=5.0
+)
+CEPH = Capabilities(  # it checks what a request was signed with, and no other checksum
+    put_if_none_match=True,
+    put_if_match=True,
+    quoted_if_match=False,
+    etag_is_md5=True,
+    ranged_get=True,
+    multipart=True,
+    rejects_wrong_payload=True,
+    probed_at=5.0,
+)
 
 STORES = {"fake": EVERYTHING, "moto": MOTO, "ceph": CEPH}
 """What the contract is held against. test_probe.py holds this table against the real servers."""

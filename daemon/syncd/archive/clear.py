@@ -124,6 +124,8 @@ class Clearing:
             self._shown = shown(self._folder.context, self._archive)
             if self._shown is None:
                 raise Missing
+            if self._shown.kind is not self._archive.proof:  # it was read back: once is enough
+                self._folder.store.prove_again(self._archive.uuid, self._shown.kind)
         return self._shown
 
     # --- what stays ---

@@ -146,7 +146,8 @@ class Run:
     @cached_property
     def _may_remove(self) -> bool:
         """Whether files may be moved out or unlinked in this run: announced once, before the first of them."""
-        return may_remove(self._folder.context)
+        context = self._folder.context
+        return context.may_clean and may_remove(context)
 
     def _clear(self, archives: list[Archive], *, fresh: bool) -> None:
         if not archives:

@@ -73,7 +73,7 @@ class PartStream:
         """Make the object of the parts."""
         assert self._upload is not None
         answer = self._upload.complete(expect=Absent(), size=parcel.size, sums=checksums(parcel.hashes))
-        return Sent(answer=answer, expected=self._upload.expected_etag)
+        return Sent(answer=answer, expected=self._upload.expected_etag, in_parts=True)
 
     def _send(self, body: bytes) -> None:
         context = self._context

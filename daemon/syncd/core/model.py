@@ -94,6 +94,8 @@ class ProofKind(str, Enum):
 
     NONE = "none"  # nothing yet: transferred, not proven
     UNPROVEN = "unproven"  # adopted by size and time only; never cleaned
+    CHECKSUM = "checksum"  # (a) the store shows our checksum, and was seen to refuse a wrong one
+    PAYLOAD = "payload"  # (a) it took a request signed with our SHA-256, and was seen to refuse another body
     ETAG = "etag"  # (b) the ETag equals the MD5 that we computed while sending
     READBACK = "readback"  # (c) a full read-back
 

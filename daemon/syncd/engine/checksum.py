@@ -17,15 +17,22 @@ def checksums(hashes: Hashes) -> Checksums:
     return Checksums(md5=hashes.md5, sha256=hashes.sha256, crc64nvme=hashes.crc64nvme)
 
 
+def agrees(answer: str | None, hashes: Hashes) -> bool:
+    """Whether the checksum of the store's answer is ours of the whole content."""
+    algorithm, _, value = (answer or "").partition(":")
+    match algorithm:
+        case "CRC64NVME" if hashes.crc64nvme is not None:
+            return answer == crc64nvme_text(hashes.crc64nvme)
+        case "SHA256" if hashes.sha256 is not None:
+            return value == base64.b64encode(hashes.sha256).decode()
+        case _:
+            return False
+
+
 def disagrees(answer: str | None, hashes: Hashes) -> bool:
     """Whether the checksum of the store's answer is another than ours. One that we cannot compare does not."""
     if answer is None or "-" in answer.rpartition(":")[2]:
         return False
-    algorithm, _, value = answer.partition(":")
-    match algorithm:
-        case "CRC64NVME" if hashes.crc64nvme is not None:
-            return answer != crc64nvme_text(hashes.crc64nvme)
-        case "SHA256" if hashes.sha256 is not None:
-            return value != base64.b64encode(hashes.sha256).decode()
-        case _:
-            return False
+    algorithm = answer.partition(":")[0]
+    known = {"CRC64NVME": hashes.crc64nvme, "SHA256": hashes.sha256}.get(algorithm)
+    return known is not None and not agrees(answer, hashes)

@@ -36,16 +36,21 @@ class Host:
 
 @dataclass(slots=True)
 class Endpoint:
-    """What the probe found out. Assumes nothing until then; a broken precondition switches a capability off.
+    """What the canary found out. Assumes nothing until then; a broken precondition switches a capability off.
 
     `doubted`: (key, precondition) of refusals that a look could not explain: a lost race, or a broken endpoint.
     `twins`: names of hosts that were seen to write there under our id. `missed`: capabilities whose lack was told.
+    `proven_until`: seconds since the epoch; after it nothing is cleaned before a canary has passed again. `tried_at`:
+    when the last one failed that was sent since; `trouble`: why.
     """
 
     capabilities: Capabilities = field(default_factory=Capabilities)
     doubted: set[tuple[str, RemoteExpect]] = field(default_factory=set)
     twins: set[str] = field(default_factory=set)
     missed: set[str] = field(default_factory=set)
+    proven_until: float = 0.0
+    tried_at: float = 0.0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,11 @@ class Context:
     def capabilities(self) -> Capabilities:
         """What the endpoint is known to honour by now."""
         return self.endpoint.capabilities
+
+    @property
+    def may_clean(self) -> bool:
+        """Whether a canary of late says that this endpoint gives back what it is given."""
+        return self.clock.now() < self.endpoint.proven_until
 
     @property
     def policy(self) -> Policy:

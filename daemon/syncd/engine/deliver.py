@@ -92,6 +92,7 @@ def settle(context: Context, parcel: Parcel, sent: Sent) -> Delivered:
         digest=parcel.hashes.digest(HashType.SHA256),
         etag=sent.answer.etag,
         version_id=sent.answer.version_id,
+        checksum=sent.answer.checksum,
         proof=kind,
     )
     return Delivered(etag=sent.answer.etag, version_id=sent.answer.version_id, proof=proven(context, record))

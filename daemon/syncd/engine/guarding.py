@@ -16,6 +16,7 @@ from syncd.errors import ItemError, PairHalted
 
 HOUR = 3600.0
 
+CLEANS = {Do.CLEAN, Do.FINISH_CLEANING}
 REMOVALS = {Do.TRASH_LOCAL, Do.DELETE_REMOTE, Do.CLEAN, Do.FINISH_CLEANING}
 
 
@@ -112,7 +113,12 @@ def _limit(context: Context) -> guard.Limit:
 
 
 def _markable(context: Context, staged: Sequence[Step]) -> tuple[Step, ...]:
-    """Announce a batch of removals: the intent in the database, then the root's marker. No marker, no removals."""
+    """Announce a batch of removals: the intent in the database, then the root's marker. No marker, no removals.
+
+    What cleans waits besides while no canary of late vouches for the endpoint.
+    """
+    if not context.may_clean:
+        staged = [step for step in map(_to_trash, staged) if step.rule.do not in CLEANS]
     if not any(step.rule.do in REMOVALS for step in staged) or may_remove(context):
         return tuple(staged)
     kept = (_to_trash(step) for step in staged)

@@ -24,12 +24,17 @@ def completable(context: Context, key: str, expect: RemoteExpect) -> RemoteExpec
     if isinstance(expect, Unchecked):
         return expect
     _look(context, key, expect)
-    return expect if _honoured(context, expect) else Unchecked()
+    return expect if _honoured(context, expect) and _honoured_in_parts(context, expect) else Unchecked()
 
 
 def _honoured(context: Context, expect: Absent | Matches) -> bool:
     capabilities = context.capabilities
     return capabilities.put_if_none_match if isinstance(expect, Absent) else capabilities.put_if_match
+
+
+def _honoured_in_parts(context: Context, expect: Absent | Matches) -> bool:
+    capabilities = context.capabilities
+    return capabilities.complete_if_none_match if isinstance(expect, Absent) else capabilities.complete_if_match
 
 
 def _look(context: Context, key: str, expect: Absent | Matches) -> None:
@@ -72,7 +77,7 @@ def _doubt(context: Context, key: str, expect: RemoteExpect, *, unchanged: bool)
 def _switch_off(context: Context, expect: RemoteExpect) -> None:
     name = "put_if_match" if isinstance(expect, Matches) else "put_if_none_match"
     if getattr(context.capabilities, name):
-        context.endpoint.capabilities = replace(context.capabilities, **{name: False})
+        context.endpoint.capabilities = replace(context.capabilities, **{name: False})  # type: ignore[arg-type]  # a flag
         context.events.emit(
             events.ENDPOINT_DEGRADED,
             pair=context.pair.name,

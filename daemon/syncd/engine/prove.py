@@ -6,17 +6,21 @@ import hashlib
 from dataclasses import dataclass
 
 from syncd.core.archive import Archive, Member
-from syncd.core.model import Digest, ETag, HashType, LocalStat, ProofKind, Record
+from syncd.core.model import Digest, ETag, HashType, LocalStat, ObjectFacts, ProofKind, Record
+from syncd.engine.checksum import agrees
 from syncd.engine.context import Context
 from syncd.engine.download import read_back
+from syncd.engine.evidence import enforces, made_of_parts, still_proves
 from syncd.errors import RemoteError, RemoteKind, Stale
-from syncd.ports import OpenFile, Proof
+from syncd.ports import Hashes, OpenFile, Proof
 
-PROVEN = frozenset({ProofKind.ETAG, ProofKind.READBACK})
+PROVEN = frozenset({ProofKind.CHECKSUM, ProofKind.PAYLOAD, ProofKind.ETAG, ProofKind.READBACK})
+
+UNTRUSTED = "the endpoint is not proven: cleanup waits for its canary"
 
 
 def proven(context: Context, record: Record) -> ProofKind:
-    """The kind of proof of what the record names, reading the object back where nothing proved it yet.
+    """The kind of proof of what the record names, reading the object back where nothing proves it (any more).
 
     Raises Stale where the object is another one by now, RemoteError where what came back is not ours.
     """
@@ -26,7 +30,7 @@ def proven(context: Context, record: Record) -> ProofKind:
     facts = context.objects.head(key)
     if facts is None or facts.etag != record.etag or facts.size != record.size:
         raise Stale(record.path)
-    if record.proof in PROVEN:
+    if still_proves(context.capabilities, record, facts):
         return record.proof
     if read_back(context, key, record.etag, record.digest.type) != record.digest:
         raise RemoteError(
@@ -40,9 +44,10 @@ def proven(context: Context, record: Record) -> ProofKind:
 def prove(context: Context, record: Record, staged: LocalStat) -> Proof | None:
     """Allow the unlink of a staged file: its bytes are the recorded ones, and the object with them is there now.
 
-    None: they are not the recorded ones.
+    None: they are not the recorded ones. Raises Stale too where no canary of late vouches for the endpoint.
     """
     assert record.digest is not None
+    refuse_untrusted(context)
     kind = proven(context, record)
     with context.tree.open_staged(record.path) as file:
         if file.fstat() != staged:
@@ -62,24 +67,53 @@ class Shown:
     kind: ProofKind
 
 
+def refuse_untrusted(context: Context) -> None:
+    """Raise Stale where nothing may be cleaned before a canary has passed."""
+    if not context.may_clean:
+        raise Stale(UNTRUSTED)
+
+
 def shown(context: Context, archive: Archive) -> Shown | None:
-    """Look at a proven archive; None where it is gone or is another object by now, so that nothing may go."""
+    """Look at a proven archive; None where it is gone or is another object by now, so that nothing may go.
+
+    It is read back where what proved it does not count any more: the kind is then another one.
+    """
     if archive.etag is None or archive.proof not in PROVEN:
         return None
+    refuse_untrusted(context)
     facts = context.objects.head(context.key(archive.key))
     if facts is None or facts.etag != archive.etag or facts.size != archive.size:
         return None
     rewritten = archive.version_id is not None and facts.version_id not in {None, archive.version_id}
     if rewritten and not context.capabilities.etag_is_md5:  # then an equal ETag tells nothing of another version
         return None
-    return Shown(uuid=archive.uuid, etag=archive.etag, kind=archive.proof)
+    kind = _proof_of(context, archive, facts)
+    return None if kind is None else Shown(uuid=archive.uuid, etag=archive.etag, kind=kind)
+
+
+def _proof_of(context: Context, archive: Archive, facts: ObjectFacts) -> ProofKind | None:
+    """What proves it now; None where what is read back is not what was sealed."""
+    assert archive.etag is not None
+    if archive.proof is ProofKind.CHECKSUM:
+        sums = Hashes(sha256=bytes.fromhex(archive.sha256), crc64nvme=archive.crc64nvme)
+        counts = agrees(facts.checksum, sums) and enforces(
+            context.capabilities, facts.checksum, in_parts=made_of_parts(facts.etag)
+        )
+    else:
+        counts = archive.proof is not ProofKind.PAYLOAD or context.capabilities.rejects_wrong_payload
+    if counts:
+        return archive.proof
+    digest = Digest(HashType.SHA256, archive.sha256)
+    read = read_back(context, context.key(archive.key), archive.etag, digest.type)
+    return ProofKind.READBACK if read == digest else None
 
 
 def prove_member(context: Context, archive: Shown, member: Member, staged: LocalStat) -> Proof | None:
     """Allow the unlink of a staged original: its bytes are those of that member of a proven archive.
 
-    None: they are not, or the member is void.
+    None: they are not, or the member is void. Raises Stale too where no canary of late vouches for the endpoint.
     """
+    refuse_untrusted(context)
     digest = Digest(HashType.SHA256, member.sha256)
     if member.void or member.size != staged.size:
         return None

@@ -11,7 +11,7 @@ from syncd.engine.commit import drop, history, put, remembering
 from syncd.engine.context import Context
 from syncd.engine.displace import displace_object
 from syncd.engine.done import Done
-from syncd.engine.prove import prove, proven
+from syncd.engine.prove import prove, proven, refuse_untrusted
 from syncd.engine.step import Step
 from syncd.engine.transferring import check_object_gone, check_object_unchanged, text
 from syncd.errors import Stale
@@ -54,6 +54,7 @@ def run_trash_local(context: Context, step: Step) -> Done:
 def run_clean(context: Context, step: Step) -> Done:
     """The first half of a cleaning: prove, commit Cleaning, move the file to staging, look at it again."""
     record = _record(step)
+    refuse_untrusted(context)
     kind = proven(context, record)
     _refuse_open(context, context.tree.open_elsewhere(step.path, for_writing=False), step.stat)
     left = _left_in_staging(context, step)

@@ -12,6 +12,7 @@ from syncd.engine import content
 from syncd.engine.checksum import checksums, disagrees
 from syncd.engine.context import Context
 from syncd.engine.describe import headers
+from syncd.engine.evidence import made_of_parts, vouched
 from syncd.engine.multipart import put_in_parts
 from syncd.engine.precondition import own_write, sendable
 from syncd.engine.watched import Watched
@@ -43,11 +44,13 @@ class Sent:
     """What the store answered to the bytes of one open file.
 
     `same`: they were those that were hashed (None: not known). `expected`: the ETag that they make in parts.
+    `in_parts`: they went, or may have gone, in parts.
     """
 
     answer: PutAnswer
     same: bool | None = None
     expected: ETag | None = None
+    in_parts: bool = False
 
 
 def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect: RemoteExpect) -> Uploaded:
@@ -98,7 +101,7 @@ def send_file(
     try:
         if stat.size > SINGLE_PUT and not whole:
             answer, expected = put_in_parts(context, file, stat.size, key, expect, headers, hashes, transfer)
-            return Sent(answer=answer, expected=expected)
+            return Sent(answer=answer, expected=expected, in_parts=True)
         # The bytes that leave are summed again where it costs next to nothing: a file that changed between the
         # two reads without a new stat (a mapping) is noticed.
         check = frozenset({"crc64nvme"}) if hashes.crc64nvme is not None else frozenset[str]()
@@ -120,7 +123,7 @@ def send_file(
         facts = own_write(context, key, expect, operation, refused=refused)
         if facts is None or facts.size != stat.size:
             raise
-        return Sent(answer=_answer(facts))
+        return Sent(answer=_answer(facts), in_parts=stat.size > SINGLE_PUT and not whole)
     finally:
         transfer.end()
 
@@ -134,12 +137,21 @@ def verified(context: Context, sent: Sent, hashes: Hashes, key: str) -> ProofKin
     answer = sent.answer
     if disagrees(answer.checksum, hashes):
         raise RemoteError(RemoteKind.CORRUPT, f"{key}: the store answered another checksum than ours")
+    if _is_expected(context, sent, hashes, key):
+        return ProofKind.ETAG
+    in_parts = sent.in_parts or made_of_parts(answer.etag)
+    return vouched(context.capabilities, answer, hashes, in_parts=in_parts)
+
+
+def _is_expected(context: Context, sent: Sent, hashes: Hashes, key: str) -> bool:
+    """Whether the ETag is the MD5 of what was sent, or of its parts' MD5s. RemoteError: it should be."""
+    etag = sent.answer.etag
     if not context.capabilities.etag_is_md5:
-        return ProofKind.NONE
-    if "-" in answer.etag:  # not every store makes it of the parts' MD5: another one proves nothing either way
-        return ProofKind.ETAG if answer.etag == sent.expected else ProofKind.NONE
+        return False
+    if made_of_parts(etag):  # not every store makes it of the parts' MD5: another one proves nothing either way
+        return etag == sent.expected
     if hashes.md5 is None:
-        return ProofKind.NONE
-    if answer.etag != hashes.md5.hex():
+        return False
+    if etag != hashes.md5.hex():
         raise RemoteError(RemoteKind.CORRUPT, f"{key}: the ETag is not the MD5 of what was sent")
-    return ProofKind.ETAG
+    return True

@@ -48,6 +48,7 @@ _WARNING = (
     events.PAIR_DEGRADED,
     events.CYCLE_FAILED,
     events.ENDPOINT_DEGRADED,
+    events.ENDPOINT_UNPROVEN,
     events.ENDPOINT_LOST,
     events.CREDENTIALS_EXPIRED,
     events.TRANSFER_FAILED,

@@ -117,6 +117,10 @@ class ArchiveStore(Protocol):
         """Proven archives whose `bucket/key` begins so, newest first."""
         ...
 
+    def prove_again(self, uuid: str, proof: ProofKind) -> None:
+        """A proven archive was read back, as what proved it does not count any more. Stale before it is proven."""
+        ...
+
     def record_manifest(self, uuid: str, manifest_at: str) -> None:
         """A manifest was written after the proof (the index was down). Stale before the archive is proven."""
         ...

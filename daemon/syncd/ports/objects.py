@@ -59,11 +59,15 @@ class Checksums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutAnswer:
-    """What the store said of a finished write. `checksum` is "ALGORITHM:base64" as the answer carried it."""
+    """What the store said of a finished write. `checksum` is "ALGORITHM:base64" as the answer carried it.
+
+    `payload`: the SHA-256 of the body, in hex, that the accepted request was signed with; "" where it was not.
+    """
 
     etag: ETag
     version_id: str | None = None
     checksum: str | None = None
+    payload: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,14 @@ class ObjectBody(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What the probe saw this endpoint honour: the right value passes and the wrong one fails.
+    """What the canary saw this endpoint do: the right value passes and the wrong one fails.
 
     `delete_if_match` False and `versioned` True: a delete writes a marker, so nothing is lost.
     `versioned` is GetBucketVersioning == Enabled; 403 or Suspended counts as False.
     `stores_checksum`: HEAD shows the CRC64NVME sent with a PUT. `etag_is_md5`: the ETag of a single PUT is its MD5.
+    `rejects_wrong_…`: a PUT with a value that is not of its bytes was refused and stored nothing, the right one was
+    taken. `full_object_checksum`: the same of the CRC64NVME of a Complete, which then shows that of the whole object.
+    `denied`: IAM actions that were tried and answered with 403.
     """
 
     put_if_none_match: bool = False
@@ -101,7 +108,17 @@ class Capabilities:
     etag_is_md5: bool = False
     stores_checksum: bool = False
     versioned: bool = False
+    ranged_get: bool = False
+    multipart: bool = False
+    complete_if_none_match: bool = False
+    complete_if_match: bool = False
+    full_object_checksum: bool = False
+    rejects_wrong_crc64nvme: bool = False
+    rejects_wrong_sha256: bool = False
+    rejects_wrong_payload: bool = False  # x-amz-content-sha256, as the request was signed with it
+    denied: frozenset[str] = frozenset()
     probed_at: float = 0.0  # seconds since the epoch; 0: never, assume nothing
+    distrusted: str = ""  # why a later canary found it unfit; nothing is cleaned until one passes
 
 
 class ObjectStore(Protocol):

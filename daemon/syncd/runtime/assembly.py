@@ -16,12 +16,13 @@ from syncd.config.types import Pair
 from syncd.core.filters import Filter
 from syncd.core.inodes import PASSES
 from syncd.core.model import Mode
-from syncd.engine.context import Context, Endpoint, Host
-from syncd.errors import ItemError, PairHalted, RemoteError
+from syncd.engine.context import Context, Host
+from syncd.errors import ItemError, PairHalted, RemoteError, RemoteKind
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.local.digest import Digester
 from syncd.local.root import Root
 from syncd.ports import Capabilities, Clock, Events, Marker, ObjectStore, StopToken
+from syncd.runtime.canaries import Canaries
 from syncd.s3.counts import RequestCounts
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
@@ -58,14 +59,14 @@ class Assembly:
         marker = self._marker(section, root)
         records = self._records(pair, root, marker)
         link = Link.to(pair, self.counts, lambda bucket, error: self._bucket_failed(section, bucket, error))
-        capabilities = self.database.capabilities.get(pair.s3.endpoint_url, pair.bucket) or Capabilities()
+        endpoint = self._canaries.known(pair)
         context = Context(
             pair=pair,
             wants=_wants(pair),
             tree=root,
-            objects=link.objects(capabilities),
+            objects=link.objects(endpoint.capabilities),
             records=records,
-            endpoint=Endpoint(capabilities),
+            endpoint=endpoint,
             host=host_of(self.hostname, self.machine_id, marker, self.clock.now()),
             clock=self.clock,
             events=self.events,
@@ -76,18 +77,18 @@ class Assembly:
             claims=section.claims,
             numbered=records.renumbered_passes() < PASSES,
         )
-        return Opened(context=context, probe=lambda: self._probe(context, link))
+        return Opened(context=context, prove=lambda known: self._proved(known, link))
 
-    def _probe(self, context: Context, link: Link) -> Context:
-        """Find out what the endpoint honours, remember it, and use it so."""
-        pair = context.pair
-        seen = link.probe()
-        self.database.capabilities.put(pair.s3.endpoint_url, pair.bucket, seen)
-        honoured = [name for name in ("put_if_none_match", "put_if_match", "delete_if_match") if getattr(seen, name)]
-        self.events.emit(
-            events.ENDPOINT_PROBED, pair=pair.name, honours=", ".join(honoured) or "none", versioned=seen.versioned
-        )
-        return replace(context, objects=link.objects(seen), endpoint=Endpoint(seen))
+    def _proved(self, context: Context, link: Link) -> Context:
+        """The endpoint as its canary found it of late, used so; the same world where nothing is new."""
+        endpoint = self._canaries.current(context.pair, context.endpoint, link.probe)
+        if endpoint is context.endpoint:
+            return context
+        return replace(context, objects=link.objects(endpoint.capabilities), endpoint=endpoint)
+
+    @property
+    def _canaries(self) -> Canaries:
+        return Canaries(table=self.database.capabilities, clock=self.clock, events=self.events)
 
     # --- the root ---
 
@@ -178,12 +179,22 @@ class Link:
         return one(self.pair.bucket)
 
     def probe(self) -> Capabilities:
-        """What the endpoint honours. Buckets may differ, so of several of them nothing is assumed."""
+        """What a canary finds. Buckets may differ, so of several of them nothing is assumed.
+
+        Before anything is cleaned there each bucket has its canary all the same; one that is missing or closed to us
+        shows that by itself.
+        """
         from syncd.s3.probe import probe
 
-        if self.pair.layout == "buckets":
-            return Capabilities(probed_at=time.time())
-        return probe(self.client, self.pair.bucket, self.pair.prefix)
+        if self.pair.layout != "buckets":
+            return probe(self.client, self.pair.bucket, self.pair.prefix)
+        for bucket in _folders(self.pair.local) if self.pair.cleanup else ():
+            try:
+                probe(self.client, bucket, "")
+            except RemoteError as error:
+                if error.kind not in {RemoteKind.MISSING, RemoteKind.DENIED, RemoteKind.REJECTED}:
+                    raise
+        return Capabilities(probed_at=time.time())
 
 
 def _folders(root: Path) -> list[str]:

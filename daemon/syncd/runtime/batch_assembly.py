@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from syncd import events
@@ -19,7 +18,7 @@ from syncd.config.types import S3, Batch, Pair
 from syncd.core.filters import Filter
 from syncd.core.model import LocalStat, Mode
 from syncd.core.paths import RelPath
-from syncd.engine.context import Context, Endpoint, Host
+from syncd.engine.context import Context, Host
 from syncd.engine.pool import Pool
 from syncd.errors import PairHalted
 from syncd.lifecycle.transfers import TransferBoard
@@ -31,7 +30,6 @@ from syncd.local.translate import printable
 from syncd.ports import (
     ArchiveIndex,
     ArchiveStore,
-    Capabilities,
     Clock,
     Events,
     Marker,
@@ -40,6 +38,7 @@ from syncd.ports import (
     StopToken,
 )
 from syncd.runtime.assembly import UNMARKED, Link, host_of
+from syncd.runtime.canaries import Canaries
 from syncd.s3.counts import RequestCounts
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
@@ -93,14 +92,15 @@ class BatchAssembly:
 
     def objects(self, batch: Batch, bucket: str) -> ObjectStore:
         """Any bucket of the endpoint. ConfigError or RemoteError where there is no way to it."""
-        return self._link(batch, bucket_pair(batch, bucket)).objects(self._known(batch, bucket))
+        pair = bucket_pair(batch, bucket)
+        return self._link(batch, pair).objects(self._canaries.known(pair).capabilities)
 
     def open(self, batch: Batch, bucket: str, once: Callable[[str, str], bool]) -> OpenedFolder:
         """Open `<root>/<bucket>` and its records. Sends no request. PairHalted, ItemError, ConfigError, RemoteError."""
         pair = bucket_pair(batch, bucket)
         root = Root.at(pair.local, now=self.clock.now)
         marker = self._marker(root)
-        context = self._context(pair, root, marker, self._link(batch, pair), self._known(batch, bucket))
+        context = self._context(pair, root, marker, self._link(batch, pair))
         folder = BatchFolder(
             batch=batch,
             context=context,
@@ -111,41 +111,39 @@ class BatchAssembly:
             once=lambda kind, name: once(kind, f"{bucket}/{name}"),
         )
         seen = None if marker.uuid == UNMARKED else marker
-        return OpenedFolder(folder=folder, marker=seen, probe=partial(self._probe, folder))
+        return OpenedFolder(folder=folder, marker=seen, prove=self._proved)
 
-    def _probe(self, folder: BatchFolder) -> BatchFolder:
-        """Find out what the endpoint honours for the bucket and for that of its manifests, and use them so."""
-        context, manifests = folder.context, folder.manifests
-        if not context.capabilities.probed_at:
-            context = self._probed(folder.batch, context)
-        if manifests is not None and not manifests.capabilities.probed_at:
-            manifests = self._probed(folder.batch, manifests)
+    def _proved(self, folder: BatchFolder) -> BatchFolder:
+        """The bucket and that of its manifests as their canaries found them of late; the same where nothing is new."""
+        context, manifests = self._proved_world(folder.batch, folder.context), folder.manifests
+        if manifests is not None:
+            manifests = self._proved_world(folder.batch, manifests)
+        if context is folder.context and manifests is folder.manifests:
+            return folder
         return replace(folder, context=context, manifests=manifests)
 
-    def _probed(self, batch: Batch, context: Context) -> Context:
-        pair, link = context.pair, self._link(batch, context.pair)
-        seen = self.database.capabilities.get(pair.s3.endpoint_url, pair.bucket)  # another folder's probe of it counts
-        if seen is None or not seen.probed_at:
-            seen = link.probe()
-            self.database.capabilities.put(pair.s3.endpoint_url, pair.bucket, seen)
-            honoured = [
-                name for name in ("put_if_none_match", "put_if_match", "delete_if_match") if getattr(seen, name)
-            ]
-            self.events.emit(
-                events.ENDPOINT_PROBED, pair=pair.name, honours=", ".join(honoured) or "none", versioned=seen.versioned
-            )
-        return replace(context, objects=link.objects(seen), endpoint=Endpoint(seen))
+    def _proved_world(self, batch: Batch, context: Context) -> Context:
+        link = self._link(batch, context.pair)
+        endpoint = self._canaries.current(context.pair, context.endpoint, link.probe)
+        if endpoint is context.endpoint:
+            return context
+        return replace(context, objects=link.objects(endpoint.capabilities), endpoint=endpoint)
+
+    @property
+    def _canaries(self) -> Canaries:
+        return Canaries(table=self.database.capabilities, clock=self.clock, events=self.events)
 
     # --- the parts of a world ---
 
-    def _context(self, pair: Pair, root: Root, marker: Marker, link: Link, known: Capabilities) -> Context:
+    def _context(self, pair: Pair, root: Root, marker: Marker, link: Link) -> Context:
+        endpoint = self._canaries.known(pair)
         return Context(
             pair=pair,
             wants=Filter(pair.include, pair.exclude).wants,
             tree=root,
-            objects=link.objects(known),
+            objects=link.objects(endpoint.capabilities),
             records=self._records(pair, marker),
-            endpoint=Endpoint(known),
+            endpoint=endpoint,
             host=host_of(self.hostname, self.machine_id, marker, self.clock.now()),
             clock=self.clock,
             events=self.events,
@@ -168,13 +166,13 @@ class BatchAssembly:
             bucket=batch.manifest_bucket,
             prefix=f"{context.pair.bucket}/",
         )
-        known = self._known(batch, pair.bucket)
+        endpoint = self._canaries.known(pair)
         return replace(
             context,
             pair=pair,
-            objects=self._link(batch, pair).objects(known),
+            objects=self._link(batch, pair).objects(endpoint.capabilities),
             records=self._records(pair, marker),
-            endpoint=Endpoint(known),
+            endpoint=endpoint,
         )
 
     def _marker(self, root: Root) -> Marker:
@@ -234,9 +232,6 @@ class BatchAssembly:
             if batch.s3 not in self._links:
                 self._links[batch.s3] = Link.to(pair, self.counts, lambda bucket, error: None)
             return replace(self._links[batch.s3], pair=pair)
-
-    def _known(self, batch: Batch, bucket: str) -> Capabilities:
-        return self.database.capabilities.get(batch.s3.endpoint_url, bucket) or Capabilities()
 
 
 def bucket_pair(batch: Batch, bucket: str) -> Pair:

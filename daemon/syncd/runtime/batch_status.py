@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from syncd.archive.indexing import Health
+from syncd.runtime.canaries import doubt, proven_at
 from syncd.runtime.times import rfc3339
 from syncd.workers.batch import BatchSection
 from syncd.workers.batch_report import BatchReport
@@ -41,6 +42,7 @@ def batch_row(section: BatchSection, *, transferring: bool) -> dict[str, Any]:
         "last_success_at": rfc3339(section.last_success_at),
         "next_run_at": rfc3339(section.next_run_at),
         "paused_until": rfc3339(section.paused_until),
+        "endpoint_proven_at": rfc3339(_proven_at(section)),
         "last_error": section.last_error or None,
     }
 
@@ -68,6 +70,10 @@ def batch_health(section: BatchSection, now: float, started: float) -> tuple[lis
         failing.append(f"{name} had no success for {unsuccessful / 60:.0f} min: {section.last_error}")
     elif section.last_error and not _told(section.last_error, degraded):
         degraded.append(f"{name}: {section.last_error}")
+    for context in section.contexts():
+        unproven = doubt(context)
+        if unproven:
+            degraded.append(f"{context.pair.name}: {unproven}")
     indexed = section.indexed
     if indexed.health is Health.DOWN:
         queued = f"{indexed.queued} archives wait for it, nothing is lost"
@@ -77,6 +83,12 @@ def batch_health(section: BatchSection, now: float, started: float) -> tuple[lis
     if since is not None and now - since > patience and section.paused_until is None:
         degraded.append(f"{name}: the oldest file that is not archived waits for {now - since:.0f} s")
     return failing, degraded
+
+
+def _proven_at(section: BatchSection) -> float | None:
+    """Of the bucket that has gone longest without a canary; None where one is not proven."""
+    found = [proven_at(context) for context in section.contexts()]
+    return None if None in found else min((at for at in found if at is not None), default=None)
 
 
 def _told(error: str, reasons: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from syncd.config.types import Pair
@@ -15,6 +15,8 @@ from syncd.errors import PairHalted, RemoteError, RemoteKind
 from syncd.local.root import Root
 from syncd.ports import Capabilities, Clock, ObjectStore
 from syncd.runtime.assembly import UNMARKED, Link
+from syncd.runtime.canaries import standing
+from syncd.runtime.check_canary import canary_findings, permission_finding
 from syncd.runtime.finding import CREDENTIALS, FAIL, S3, WARN, Finding, looked
 from syncd.store.database import Database
 
@@ -23,6 +25,8 @@ HEADS = 3
 
 WHO = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "ExpiredToken", "InvalidToken"})
 """Codes that are about the credentials, not about what they may do."""
+
+FORBIDDEN = frozenset({"AccessDenied", "403"})
 
 ANSWERED = frozenset({RemoteKind.DENIED, RemoteKind.EXPIRED, RemoteKind.MISSING, RemoteKind.REJECTED})
 
@@ -150,35 +154,41 @@ class BucketCheck:
             return _aws(self._pair, f"create-bucket --bucket {bucket}")
         if error.code in WHO or error.kind is RemoteKind.EXPIRED:
             return sign_in(self._pair, error)
-        if error.code in {"AccessDenied", "403"}:
+        if error.code in FORBIDDEN:
             return f"allow s3:ListBucket on arn:aws:s3:::{bucket}, and s3:GetObject, s3:PutObject on its objects"
         return error.hint
 
     def _remembered(self) -> Capabilities | None:
-        """What an earlier probe saw, as the daemon has it: by the endpoint and the configured bucket."""
+        """What the last canary saw, as the daemon has it: by the endpoint and the configured bucket."""
         database = self._around.database
-        if database is None:
+        if database is None or self._configured.layout == "buckets":  # of several nothing is remembered by itself
             return None
         seen = database.capabilities.get(self._configured.s3.endpoint_url, self._configured.bucket)
         return seen if seen is not None and seen.probed_at else None
 
     def _capabilities(self) -> Iterator[Finding]:
-        seen, when = self._remembered(), ""
-        if seen is not None:
-            hours = max(self._around.clock.now() - seen.probed_at, 0) / 3600
-            when = f"probed {hours:,.0f} h ago"
+        now, seen = self._around.clock.now(), self._remembered()
+        if seen is not None and now < standing(seen).proven_until:
+            when = f"probed {max(now - seen.probed_at, 0) / 3600:,.0f} h ago"
         elif self._pair.mode is Mode.DOWNLOAD:
             yield Finding(
                 check=f"{self._pair.name} capabilities", kind=S3, message="not probed: this pair writes nothing there"
             )
             return
         else:
-            seen, when = self._link.probe(), "probed now"
-            if self._around.database is not None:
+            try:
+                seen, when = replace(self._link.probe(), probed_at=now), "probed now"
+            except RemoteError as error:
+                if error.code not in FORBIDDEN:
+                    raise
+                yield permission_finding(self._pair, "s3:PutObject", allowed=False)
+                return
+            if self._around.database is not None and self._configured.layout != "buckets":
                 pair = self._configured
                 self._around.database.capabilities.put(pair.s3.endpoint_url, pair.bucket, seen)
         found = capability_findings(self._pair, seen, when=when)
         yield from islice(found, 1) if self._archives else found
+        yield from canary_findings(self._pair, seen, now)
 
     def _other_hosts(self, objects: ObjectStore) -> Iterator[Finding]:
         """Whether another host uploads to the same prefix, by a few of its objects."""

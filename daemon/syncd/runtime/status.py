@@ -17,6 +17,7 @@ from syncd.lifecycle.syslog import SyslogState
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.ports import Clock, Events
 from syncd.runtime.batch_status import FAILING_AFTER_S, STALE_INTERVALS, batch_health, batch_row
+from syncd.runtime.canaries import doubt, proven_at
 from syncd.runtime.times import rfc3339
 from syncd.s3.counts import REQUEST_KINDS
 from syncd.workers.base import Worker
@@ -91,7 +92,7 @@ class StatusBoard(Worker):
             "copies": [],
             "mirrors": [],
             "transfers": self._transfers.snapshot(),
-            "s3": self._s3(),
+            "s3": self._s3([*rows, *batches]),
             "syslog": _syslog(self._syslog()),
         }
         health, reasons = self._health(rows, oldest)
@@ -152,10 +153,12 @@ class StatusBoard(Worker):
             "last_full_pass_at": rfc3339(section.last_pass_at),
             "next_full_pass_at": rfc3339(section.next_pass_at),
             "paused_until": rfc3339(section.paused_until),
+            "endpoint_proven_at": rfc3339(proven_at(section.context)),
             "last_error": section.last_error or None,
         }
 
-    def _s3(self) -> dict[str, Any]:
+    def _s3(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """What was sent since the start; `proven_at` of the endpoint that has gone longest without a canary."""
         totals = self._totals()
         return {
             "since": rfc3339(self._started),
@@ -164,6 +167,7 @@ class StatusBoard(Worker):
             "bytes_down": totals["bytes_down"],
             "throttled": totals["throttled"],
             "retried": totals["retried"],
+            "proven_at": min((row["endpoint_proven_at"] for row in rows if row["endpoint_proven_at"]), default=None),
         }
 
     def _health(self, rows: Sequence[dict[str, Any]], oldest: dict[str, float | None]) -> tuple[str, list[str]]:
@@ -204,6 +208,9 @@ def _pair_health(
         degraded.append(f"{name}: the oldest unprotected file waits for {now - oldest:.0f} s")
     if abs(section.clock_skew_s) > SKEW_SAID_S:
         degraded.append(f"{name}: the server's clock is {section.clock_skew_s:+.0f} s from ours: set the time (chrony)")
+    unproven = doubt(section.context)
+    if unproven:
+        degraded.append(f"{name}: {unproven}")
     if section.watch == "polling":
         degraded.append(f"{name} is watched by polling: changes are found once an interval only")
     if row["counts"]["held"]:

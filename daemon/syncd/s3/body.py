@@ -21,7 +21,10 @@ SMALL = 64 * 1024
 
 
 class SentBody:
-    """Exactly `size` bytes of a seekable file from where it stands, as botocore reads them. Short: Stale."""
+    """Exactly `size` bytes of a seekable file from where it stands, as botocore reads them. Short: Stale.
+
+    `signed`: whether its SHA-256 went into the signature of the request (see `signing`).
+    """
 
     def __init__(self, source: BinaryIO, size: int, *, sha256: bytes | None = None) -> None:
         self._source = source
@@ -29,6 +32,7 @@ class SentBody:
         self._size = size
         self._at = 0
         self.sha256_hex = "" if sha256 is None else sha256.hex()
+        self.signed = False
 
     def __len__(self) -> int:
         return self._size
@@ -52,6 +56,11 @@ class SentBody:
     def tell(self) -> int:
         """The position within the `size` bytes."""
         return self._at
+
+
+def signed_payload(body: Any) -> str:
+    """The hash that the request with this body was signed with, in hex; "" where it went unsigned or unknown."""
+    return body.sha256_hex if isinstance(body, SentBody) and body.signed else ""
 
 
 def sendable(source: BinaryIO, size: int, *, sha256: bytes | None) -> Any:

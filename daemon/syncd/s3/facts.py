@@ -64,9 +64,14 @@ def full_checksum(answer: Mapping[str, Any]) -> str | None:
     return checksum
 
 
-def put_answer(answer: Mapping[str, Any]) -> PutAnswer:
-    """What PUT or Complete said."""
-    return PutAnswer(etag=parse_etag(answer.get("ETag")), version_id=version_id(answer), checksum=any_checksum(answer))
+def put_answer(answer: Mapping[str, Any], *, payload: str = "") -> PutAnswer:
+    """What PUT or Complete said. `payload`: the SHA-256 that the request was signed with."""
+    return PutAnswer(
+        etag=parse_etag(answer.get("ETag")),
+        version_id=version_id(answer),
+        checksum=any_checksum(answer),
+        payload=payload,
+    )
 
 
 def version_id(answer: Mapping[str, Any]) -> str | None:

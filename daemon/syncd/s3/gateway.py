@@ -23,7 +23,7 @@ from syncd.ports import (
     Unchecked,
 )
 from syncd.s3 import copying, listing
-from syncd.s3.body import ReadBody, sendable
+from syncd.s3.body import ReadBody, sendable, signed_payload
 from syncd.s3.clock import ServerClock
 from syncd.s3.counts import RequestCounts
 from syncd.s3.facts import any_checksum, etag_of_parts, object_facts, parse_etag, put_answer, version_id
@@ -163,20 +163,22 @@ class Boto3Objects:
         """Write one object of `size` bytes from where the body stands. Stale where `expect` does not hold."""
         start = body.tell()
 
-        def send(whole: bool) -> Any:
+        def send(whole: bool) -> PutAnswer:
             body.seek(start)
-            return self.client.put_object(
+            sent = sendable(body, size, sha256=sums.sha256)
+            said = self.client.put_object(
                 Bucket=self.bucket,
                 Key=key,
-                Body=sendable(body, size, sha256=sums.sha256),
+                Body=sent,
                 ContentLength=size,
                 **condition(expect, self.capabilities),
                 **described(headers, whole=whole),
                 **self._sums(sums),
             )
+            return put_answer(said, payload=signed_payload(sent))
 
         with self.place.at(key).translated(pinned=not isinstance(expect, Unchecked)):
-            answer = put_answer(_unless_too_large(send))
+            answer: PutAnswer = _unless_too_large(send)
         self.counts.add(bytes_up=size)
         return answer
 

@@ -39,6 +39,7 @@ def _register() -> None:
             """The hash that the body carries; else botocore's own, unless TLS protects a stream."""
             known: str = getattr(request.body, "sha256_hex", "")
             if known:
+                request.body.signed = True
                 return known
             if hasattr(request.body, "read") and request.url.startswith("https:"):
                 return UNSIGNED_PAYLOAD

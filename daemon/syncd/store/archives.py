@@ -65,6 +65,7 @@ DONE = (
 )
 DROPPED = "UPDATE archive SET state = 'dropped' WHERE id = ? AND state = 'sealed'"
 UPDATE_MANIFEST = "UPDATE archive SET manifest_at = ? WHERE id = ?"
+UPDATE_PROOF = "UPDATE archive SET proof = ? WHERE id = ?"
 DELETE_ARCHIVE = "DELETE FROM archive WHERE id = ? AND state IN ('sealing', 'dropped')"
 SELECT_REMNANTS = "SELECT id FROM archive WHERE state <> 'done' AND state IN ('sealing', 'dropped')"
 SELECT_TOTALS = (
@@ -215,14 +216,21 @@ class Archives:
         """Proven archives whose `bucket/key` begins so, newest first."""
         return self._search.archives(prefix, limit=limit)
 
+    def prove_again(self, uuid: str, proof: ProofKind) -> None:
+        """Note what else proves a proven archive, durably. Stale where it is not proven."""
+        self._note(uuid, UPDATE_PROOF, proof.value)
+
     def record_manifest(self, uuid: str, manifest_at: str) -> None:
         """Note where a manifest was written after the proof, durably. Stale where the archive is not proven."""
 
+        self._note(uuid, UPDATE_MANIFEST, manifest_at)
+
+    def _note(self, uuid: str, update: str, value: str) -> None:
         def note(connection: sqlite3.Connection) -> Stale | None:
             found = locate(connection, self._batch_id, uuid)
             if found is None or not found.proven:
                 return Stale(f"no archive {uuid} is proven")
-            connection.execute(UPDATE_MANIFEST, (manifest_at, found.id))
+            connection.execute(update, (value, found.id))
             return None
 
         self._writer.call(note)

@@ -25,16 +25,19 @@ class CapabilityTable:
         self._writer = writer
 
     def get(self, endpoint: str, bucket: str) -> Capabilities | None:
-        """What the last probe saw; None where none was. A field it did not know has its default."""
+        """What the last probe saw; None where none was, or one of an older syncd that tried less."""
         row = self._readers.row(SELECT_CAPABILITY, (endpoint, bucket))
         if row is None:
             return None
         facts = {name: value for name, value in json.loads(row[0]).items() if name in _KNOWN}
-        return Capabilities(**{**facts, "probed_at": row[1]})
+        if facts.keys() != _KNOWN:
+            return None
+        return Capabilities(**{**facts, "denied": frozenset(facts["denied"]), "probed_at": row[1]})
 
     def put(self, endpoint: str, bucket: str, seen: Capabilities) -> None:
         """Remember what a probe saw, durably."""
-        row = (endpoint, bucket, json.dumps(asdict(seen), sort_keys=True), seen.probed_at)
+        facts = asdict(seen) | {"denied": sorted(seen.denied)}
+        row = (endpoint, bucket, json.dumps(facts, sort_keys=True), seen.probed_at)
 
         def remember(connection: sqlite3.Connection) -> None:
             connection.execute(REPLACE_CAPABILITY, row)

@@ -14,6 +14,7 @@ from syncd.archive.world import BatchFolder
 from syncd.config.types import Batch
 from syncd.core.archive import Archive
 from syncd.core.filters import Filter
+from syncd.engine.context import Context
 from syncd.errors import ConfigError, FatalError, PairHalted, SyncdError
 from syncd.local.translate import printable
 from syncd.ports import ArchiveIndex, Clock, Events, ObjectStore, StopToken, Totals
@@ -90,6 +91,10 @@ class BatchSection(Standing):
     def open(self, bucket: str) -> BatchFolder:
         """A bucket folder's world. Raises PairHalted where the folder is missing or may not be used."""
         return self._folders.open(bucket)
+
+    def contexts(self) -> list[Context]:
+        """The bucket folders that are open, as the engine has them."""
+        return [folder.context for folder in self._folders.opened()]
 
     def prune(self, hashes: int) -> None:
         """Keep about so many hashes of each folder, those that were used last."""

@@ -29,14 +29,15 @@ WHO = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedFolder:
-    """A bucket folder's world. `probe` finds out what its endpoint honours and gives the world that uses it so.
+    """A bucket folder's world. `prove` sends canaries where it is time for one and gives the world that uses what they
+    found: the same one where nothing is new. RemoteError where the first of all fails.
 
     `marker`: the folder's identity when it was opened; None where it had none and got none.
     """
 
     folder: BatchFolder
     marker: Marker | None
-    probe: Callable[[], BatchFolder]
+    prove: Callable[[BatchFolder], BatchFolder]
 
 
 class BatchWorld(Protocol):
@@ -127,21 +128,20 @@ class BucketFolders:
             return opened.folder
 
     def prepare(self, bucket: str) -> BatchFolder:
-        """Before a run: the world is open, what an earlier process left is tidied, the endpoint is probed once."""
+        """Before a run: the world is open, what an earlier process left is tidied, the endpoint is proven of late."""
         with self._preparing:  # nobody may take what the other has just begun for what an earlier process left
             folder = self.open(bucket)
             self._tidy(folder)
-            while not _probed(folder):
+            while True:
                 with self._lock:
                     opened = self._opened.get(bucket)
-                if opened is None or opened.folder is not folder:  # the settings changed meanwhile
-                    folder = self.open(bucket)
-                    continue
-                folder = opened.probe()
-                with self._lock:
-                    if self._opened.get(bucket) is opened:
-                        self._opened[bucket] = replace(opened, folder=folder)
-            return folder
+                if opened is not None and opened.folder is folder:
+                    proved = opened.prove(folder)
+                    with self._lock:
+                        if self._opened.get(bucket) is opened:
+                            self._opened[bucket] = replace(opened, folder=proved)
+                            return proved
+                folder = self.open(bucket)  # the settings changed meanwhile
 
     def _tidy(self, folder: BatchFolder) -> None:
         context = folder.context
@@ -221,11 +221,6 @@ def _is_there(opened: OpenedFolder) -> bool:
     except PairHalted:
         return False
     return (found and found.uuid) == (opened.marker and opened.marker.uuid)
-
-
-def _probed(folder: BatchFolder) -> bool:
-    apart = folder.manifests
-    return bool(folder.context.capabilities.probed_at and (apart is None or apart.capabilities.probed_at))
 
 
 def is_shared(error: SyncdError) -> bool:

@@ -35,10 +35,13 @@ SKEW_SAID_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A pair's world. `probe` finds out what its endpoint honours and gives the world that uses it so."""
+    """A pair's world. `prove` sends a canary where it is time for one and gives the world that uses what it found.
+
+    That is the same world where nothing is new. RemoteError where the first of all fails.
+    """
 
     context: Context
-    probe: Callable[[], Context]
+    prove: Callable[[Context], Context]
 
 
 Opener = Callable[["Section"], Opened]
@@ -107,7 +110,7 @@ class Section(Standing):
             self._opened = None
 
     def prepare(self, *, dry: bool = False) -> Context:
-        """Before a pass: the world is open, what an earlier run left is tidied, the endpoint is probed once."""
+        """Before a pass: the world is open, what an earlier run left is tidied, the endpoint is proven of late."""
         try:
             context = self.open()
         except PairHalted:
@@ -116,9 +119,9 @@ class Section(Standing):
         if dry:
             return context
         self._tidy(context)
-        if context.capabilities.probed_at == 0 and context.pair.mode is not Mode.DOWNLOAD:
-            return self._probed(context)
-        return context
+        if context.pair.mode is Mode.DOWNLOAD:  # it writes nothing there, a canary neither
+            return context
+        return self._proved(context)
 
     def _tidy(self, context: Context) -> None:
         """What an earlier process left goes, once in the life of this one: later there may be some of our own."""
@@ -132,17 +135,17 @@ class Section(Standing):
             abort_open_uploads(context)
         self._tidied |= {root, bucket}
 
-    def _probed(self, context: Context) -> Context:
-        """The world that uses what a probe found, unless another one was opened meanwhile."""
+    def _proved(self, context: Context) -> Context:
+        """The world that uses what the canary found, unless another one was opened meanwhile."""
         opened = self._opened
         if opened is None or opened.context is not context:
             return self.prepare()
-        probed = opened.probe()
+        proved = opened.prove(context)
         with self._lock:
             if self._opened is opened:
-                self._opened = replace(opened, context=probed)
-                return probed
-        return self.prepare()  # the settings changed during the probe
+                self._opened = replace(opened, context=proved)
+                return proved
+        return self.prepare()  # the settings changed meanwhile
 
     def ready(self, path: RelPath, stat: LocalStat) -> bool:
         """Whether a changed file may be read now: closed, or left alone for `settle`, and not open for writing."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_store import FakeObjects
+from support.fake_store import EVERYTHING, FakeObjects
 from support.lone_host import LoneHost, lone_host
 from syncd.core.model import Mode, ProofKind
 from syncd.core.paths import RelPath
@@ -129,11 +129,19 @@ class Parted(FakeObjects):
         return replace(answer, etag="opaque-2")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("bucket", "proof"), [(FakeObjects, ProofKind.ETAG), (Parted, ProofKind.READBACK)])
-def test_an_upload_in_parts_is_proven_by_the_md5_of_its_parts_or_read_back(
-    tmp_path: Path, bucket: type[FakeObjects], proof: ProofKind
+@pytest.mark.parametrize(
+    ("bucket", "enforced", "proof"),
+    [
+        (FakeObjects, True, ProofKind.ETAG),
+        (Parted, True, ProofKind.CHECKSUM),
+        (Parted, False, ProofKind.READBACK),
+    ],
+)
+def test_an_upload_in_parts_is_proven_by_the_md5_of_its_parts_its_enforced_checksum_or_read_back(
+    tmp_path: Path, bucket: type[FakeObjects], enforced: bool, proof: ProofKind
 ) -> None:
-    lone = lone_host(tmp_path, bucket=bucket, cleanup=True, mode=Mode.UPLOAD)
+    able = replace(EVERYTHING, full_object_checksum=enforced)
+    lone = lone_host(tmp_path, bucket=bucket, capabilities=able, cleanup=True, mode=Mode.UPLOAD)
     context = replace(lone.host.context, objects=lone.bucket)
     parcel, file = parcel_of(lone, bytes(65 << 20))
     assert deliver(context, replace(parcel, whole=False), file).proof is proof

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from support.anybody import said_by_anybody
+from support.fake_store import EVERYTHING
 from support.moto import CREDENTIALS, MotoServer
 from syncd.config.locate import Places
 from syncd.config.types import S3, Config, Pair
@@ -23,6 +25,7 @@ from syncd.core.model import Deletes, Mode
 from syncd.lifecycle.clock import SystemClock
 from syncd.ports import Capabilities
 from syncd.runtime.check_bucket import capability_findings, skew_finding
+from syncd.runtime.check_canary import canary_findings, proof_finding
 from syncd.runtime.check_host import inotify_findings, nearest
 from syncd.runtime.check_root import survey
 from syncd.runtime.doctor import examine, exit_code, render
@@ -393,6 +396,81 @@ def test_what_an_endpoint_does_not_honour_is_told_with_what_helps(pair: Pair) ->
     assert [finding.level for finding in capability_findings(propagating, kept, when="now")] == ["ok"]
 
 
+def test_every_permission_that_was_tried_and_what_is_refused_has_a_line(
+    checks: Callable[..., dict[str, list[Row]]], pair: Pair
+) -> None:
+    found = checks(pair)
+    assert [row["message"].split()[0] for row in found["logs permissions"]] == [
+        "s3:ListBucket",
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:AbortMultipartUpload",
+        "s3:GetBucketVersioning",
+    ]
+    assert "refuses no wrong checksum" in found["logs checksums"][0]["message"], "moto believes any"
+    assert "proven 0 h ago" in found["logs proof"][0]["message"]
+
+
+NOW = 1_000_000.0
+FOUND = replace(EVERYTHING, probed_at=NOW - 3600)
+
+
+@pytest.mark.parametrize(
+    ("action", "level", "resource"),
+    [
+        ("s3:GetObject", "fail", "/here/*"),
+        ("s3:DeleteObject", "warn", "/here/*"),
+        ("s3:AbortMultipartUpload", "warn", "/here/*"),
+        ("s3:GetBucketVersioning", "warn", ""),
+    ],
+)
+def test_a_right_that_is_missing_comes_with_the_statement_that_grants_it(
+    pair: Pair, action: str, level: str, resource: str
+) -> None:
+    told = canary_findings(pair, replace(FOUND, denied=frozenset({action})), NOW)
+    (missing,) = [finding for finding in told if finding.check == "logs permissions" and finding.level != "ok"]
+    assert missing.level == level
+    statement = json.loads(missing.remedy.partition("   #")[0])
+    granted = {"Effect": "Allow", "Action": action, "Resource": f"arn:aws:s3:::{pair.bucket}{resource}"}
+    assert statement == granted
+
+
+def test_what_an_endpoint_refuses_when_it_is_wrong_is_told(pair: Pair) -> None:
+    (finding,) = [each for each in canary_findings(pair, FOUND, NOW) if each.check == "logs checksums"]
+    assert "CRC64NVME, SHA256, signed payload hash" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("seen", "level", "words"),
+    [
+        (FOUND, "ok", "proven 1 h ago"),
+        (replace(FOUND, probed_at=NOW - 49 * 3600), "warn", "last proven 49 h ago"),
+        (replace(FOUND, distrusted="other bytes came back"), "fail", "other bytes came back"),
+        (replace(FOUND, denied=frozenset({"s3:GetObject"})), "warn", "s3:GetObject"),
+    ],
+)
+def test_a_proof_that_does_not_count_says_why_and_what_to_do(
+    pair: Pair, seen: Capabilities, level: str, words: str
+) -> None:
+    finding = proof_finding(pair, seen, NOW)
+    assert (finding.level, words in finding.message) == (level, True)
+    assert bool(finding.remedy) == (level != "ok")
+
+
+def test_a_proof_of_long_ago_is_made_anew(
+    checks: Callable[..., dict[str, list[Row]]], pair: Pair, places: Places
+) -> None:
+    with Database.open(places.state_dir / "syncd.db", clock=CLOCK) as database:
+        database.capabilities.put(pair.s3.endpoint_url, pair.bucket, replace(EVERYTHING, probed_at=5.0))
+        found = checks(pair, database=database)
+        assert "probed now" in found["logs capabilities"][0]["message"]
+        assert bad(found) == []
+        seen = database.capabilities.get(pair.s3.endpoint_url, pair.bucket)
+        assert seen is not None
+        assert CLOCK.now() - seen.probed_at < 60
+
+
 def test_another_host_that_uploads_to_the_same_prefix_is_a_warning(
     checks: Callable[..., dict[str, list[Row]]], pair: Pair, server: MotoServer
 ) -> None:
@@ -408,7 +486,7 @@ def test_another_host_that_uploads_to_the_same_prefix_is_a_warning(
     (row,) = checks(shared)["logs prefix"]
     assert row["level"] == "warn"
     assert row["remedy"].startswith(f'remote = "s3://{pair.bucket}/shared/{{host}}/"')
-    assert server.requests(mark)["LIST"] == 1
+    assert server.requests(mark)["LIST"] == 2, "one of the prefix, one of the canary"
     client.copy_object(Bucket=pair.bucket, Key="here/new", CopySource={"Bucket": pair.bucket, "Key": "shared/new"})
     assert "logs prefix" not in checks(pair), "a prefix of this host's name is its own"
 

@@ -415,6 +415,21 @@ def test_a_manifest_that_came_later_is_recorded(
     assert store.get("u1") == replace(proven, manifest_at="s3://logs/m.json")
 
 
+def test_an_archive_that_was_read_back_is_proven_by_that_from_then_on(
+    store: Archives, archive: MakeArchive, originals: MakeOriginals
+) -> None:
+    store.seal(archive(), originals("a"))
+    for uuid in ("u1", "nobody"):
+        with pytest.raises(Stale):
+            store.prove_again(uuid, ProofKind.READBACK)
+    prove(store, proof=ProofKind.CHECKSUM)
+    proven = store.get("u1")
+    assert proven is not None
+    assert proven.proof is ProofKind.CHECKSUM
+    store.prove_again("u1", ProofKind.READBACK)
+    assert store.get("u1") == replace(proven, proof=ProofKind.READBACK)
+
+
 def test_batches_do_not_see_each_other(
     database: Database, store: Archives, archive: MakeArchive, originals: MakeOriginals
 ) -> None:
@@ -433,6 +448,7 @@ def test_batches_do_not_see_each_other(
     for change in (
         lambda: other.mark("u1", [(RelPath("a"), UNLINKED)]),
         lambda: other.record_manifest("u1", "s3://x/y"),
+        lambda: other.prove_again("u1", ProofKind.READBACK),
         lambda: other.indexed("u1", []),
     ):
         with pytest.raises(Stale):

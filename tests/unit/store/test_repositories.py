@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -152,6 +153,16 @@ def test_capabilities_are_kept_by_endpoint_and_bucket(path: Path, clock: Clock) 
         assert database.capabilities.get("http://s3", "other") is None
         assert database.capabilities.get("http://other", "logs") is None
         database.capabilities.forget("http://s3", "logs")
+        assert database.capabilities.get("http://s3", "logs") is None
+
+
+def test_what_an_older_syncd_saw_is_not_taken_for_a_canary_of_today(path: Path, clock: Clock) -> None:
+    with Database.open(path, clock=clock) as database:
+        database.capabilities.put("http://s3", "logs", Capabilities(probed_at=12.5, denied=frozenset({"s3:A", "s3:B"})))
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE capability SET facts = json_remove(facts, '$.rejects_wrong_payload')")
+    raw.close()
+    with Database.open(path, clock=clock) as database:
         assert database.capabilities.get("http://s3", "logs") is None
 
 
