@@ -17,6 +17,7 @@ from syncwire.exits import Exit, of_error
 HOMES = {
     "status": "verbs_status",
     "plan": "verbs_look",
+    "verify": "verbs_verify",
     "explain": "verbs_look",
     "history": "verbs_look",
     "conflicts": "verbs_look",

@@ -11,7 +11,7 @@ from synctl.words import seconds_of
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
-LATER = ("verify", "copy", "mirror", "events", "report")
+LATER = ("copy", "mirror", "events", "report")
 """Verbs that the contract names and this version does not have."""
 
 SOURCES = ("records", "index", "manifests")
@@ -88,6 +88,7 @@ def _looking(verbs: Verbs) -> None:
     status.add_argument("--watch", action="store_true", help="draw it again and again, until Ctrl-C")
     status.add_argument("--every", type=_duration, default=1.0, metavar="TIME", help="with --watch (1s)")
     _pair(_verb(verbs, "plan", "what the next cycle would do, with a reason for each row"))
+    _verify(verbs)
     explain = _verb(verbs, "explain", "what is known of one file, and what happens to it next")
     explain.add_argument("path", metavar="PATH", help="absolute, or relative to the pair's root")
     history = _verb(verbs, "history", "what was done, newest first")
@@ -107,6 +108,16 @@ def _looking(verbs: Verbs) -> None:
     _verb(verbs, "version", "of the client and of the daemon")
     completion = _verb(verbs, "completion", "a script for the shell to complete synctl's words")
     completion.add_argument("shell", nargs="?", default="bash", choices=("bash",))
+
+
+def _verify(verbs: Verbs) -> None:
+    verify = _verb(verbs, "verify", "compare both sides and the record; = - + * ! as rclone check --combined")
+    _pair(verify)
+    verify.add_argument("--path", metavar="P", help="only this file, or what lies below this folder")
+    verify.add_argument("--sample", type=_share, metavar="SHARE", help="a random part of all paths: 5%%")
+    verify.add_argument("--seed", metavar="SEED", help="with --sample: draw the same part again")
+    verify.add_argument("--download", action="store_true", help="read every byte on both sides")
+    verify.add_argument("--differences", action="store_true", help="leave out the rows of what is the same")
 
 
 def _trash(verbs: Verbs) -> None:
@@ -164,6 +175,17 @@ def _working(verbs: Verbs) -> None:
 
 def _pair(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pair", metavar="PAIR", nargs="?")
+
+
+def _share(text: str) -> float:
+    """`5%` or `0.05` as 0.05."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: write 5%, or 0.05")
+    return share
 
 
 def _duration(text: str) -> float:

@@ -198,10 +198,23 @@ def _notes(pair: Row, look: Look, said: str) -> list[str]:
     ]
     if pair.get("watch") == "polling":
         parts.append("watched by polling")
+    parts += _audit(pair.get("audit") or {})
     lines = _wrapped(" · ".join(parts), look, indent=4) if parts else []
     if pair.get("last_error") and str(pair["last_error"]) not in said:
         lines += _wrapped("last error: " + printable(pair["last_error"]), look, indent=4)
     return lines
+
+
+def _audit(audit: Row) -> list[str]:
+    """How old the last whole audit is, how far this one is, and what it found."""
+    if not audit.get("enabled"):
+        return []
+    age = audit.get("oldest_seconds")
+    whole = "first audit" if age is None else f"audit {duration(age)} old"
+    told = [f"{whole}, {int(float(audit.get('done_share') or 0) * 100)} % of this round"]
+    if audit.get("differences"):
+        told.append(f"audit found {plural(int(audit['differences']), 'difference', 'differences')}")
+    return told
 
 
 def _batches(status: Row, now: datetime, look: Look) -> list[str]:

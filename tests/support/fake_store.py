@@ -154,6 +154,11 @@ class FakeObjects:
         with self._lock:
             return self._store(key, body, headers, Checksums()).etag
 
+    def rot(self, key: str, body: bytes) -> None:
+        """Let the store lose the object's bytes to others, in silence: its ETag and checksum stay."""
+        with self._lock:
+            self._live[key] = replace(self._live[key], body=body)
+
     def take_away(self, key: str) -> None:
         """Delete an object as another tool does."""
         with self._lock:

@@ -89,8 +89,10 @@ class MemoryRecords:
     def get(self, path: RelPath) -> Record | None:
         return self._rows.get(path)
 
-    def walk(self, under: RelPath | None = None) -> Iterator[Record]:
+    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
         last = b"" if under is None else order(under) + b"/"
+        if after is not None:
+            last = max(last, order(after))
         while True:
             keys = [path for path in self._rows if order(path) > last and (under is None or _below(path, under))]
             if not keys:

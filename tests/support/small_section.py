@@ -89,6 +89,7 @@ class SmallSection:
     clock: SystemClock
     rescans: list[bool]
     shut: set[str]  # folders that may not be read
+    database: Database
 
     def write(self, path: str, body: bytes) -> Path:
         """Make or overwrite a file."""
@@ -170,7 +171,7 @@ def small_section(
             section, pool=pool, stop=stop.child(), events=said, clock=clock, rescan=lambda: rescans.append(True)
         )
         small = SmallSection(
-            pair.local, objects, stop, transfers_stop, section, reconciler, hot, said, clock, rescans, shut
+            pair.local, objects, stop, transfers_stop, section, reconciler, hot, said, clock, rescans, shut, database
         )
         stack.callback(lambda: [worker.join(WITHIN) for worker in (reconciler, hot)])
         stack.callback(stop.abandon)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,13 @@ def pair_row(**changed: Any) -> Row:
         },
         "last_success_at": "2026-11-20T13:00:39Z",
         "last_error": None,
+        "audit": {
+            "enabled": False,
+            "period_seconds": None,
+            "done_share": 0.0,
+            "oldest_seconds": None,
+            "differences": 0,
+        },
     }
     return {**row, **changed}
 
@@ -122,6 +129,45 @@ def status_row(**changed: Any) -> Row:
     return {**row, **changed}
 
 
+VERIFIED_ROW = {
+    "pair": "logs",
+    "path": "a/one.gz",
+    "sign": "*",
+    "finding": "rotted.there",
+    "reason": "S3 gives other bytes under the recorded ETag; the local file is good",
+    "size": 1200,
+    "intended": False,
+}
+VERIFY_PROGRESS = {
+    "pair": "logs",
+    "pairs": 1,
+    "done": 40,
+    "expected": 1204,
+    "differences": 1,
+    "errors": 0,
+    "bytes_read": 48000,
+    "eta_seconds": 12.5,
+}
+VERIFIED_SUMMARY = {
+    "seed": None,
+    "sample": 1.0,
+    "download": True,
+    "files": 1204,
+    "same": 1203,
+    "cleaned": 3,
+    "claimed": 2,
+    "only_here": 0,
+    "only_on_s3": 0,
+    "different": 1,
+    "errors": 0,
+    "intended": 0,
+    "differences": 1,
+    "skipped": 0,
+    "bytes_read": 1_200_000,
+    "elapsed_seconds": 3.25,
+    "problems": [],
+    "exit_code": 4,
+}
 FOUND_ROW = {
     "bucket": "lab",
     "key": "run-1/a.log",
@@ -228,11 +274,27 @@ class StubArchives:
 
 
 @dataclass
+class StubVerified:
+    """A verification of these rows."""
+
+    found: Iterable[Row]
+    total: Row
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.found)
+
+    def summary(self) -> Row:
+        return self.total
+
+
+@dataclass
 class StubDaemon:
     """Set its fields before a call; `told` holds every change that was asked for."""
 
     answer: Row = field(default_factory=status_row)
     plan_rows: Iterable[Row] = (PLAN_ROW,)
+    verified_rows: Iterable[Row] = (VERIFIED_ROW,)
+    verified_summary: Row = field(default_factory=lambda: {**VERIFIED_SUMMARY})
     history_rows: Iterable[Row] = ()
     conflict_rows: Iterable[Row] = ()
     trash_rows: Iterable[Row] = ()
@@ -285,6 +347,25 @@ class StubDaemon:
         self._known(pair)
         self._fail()
         return self.plan_rows
+
+    def verify(
+        self,
+        pair: str | None,
+        path: str | None,
+        *,
+        share: float,
+        seed: str | None,
+        download: bool,
+        differences: bool,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> StubVerified:
+        self._known(pair)
+        self._fail()
+        self.asked.append((pair, path, share, seed, download, differences))
+        for row in self.progress_rows:
+            progress(row)
+        return StubVerified(self.verified_rows, self.verified_summary)
 
     def explain(self, path: str) -> Row:
         self.asked.append(path)

@@ -121,22 +121,25 @@ def word_of(kind: type[Enum]) -> Word:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A span of time; `over_zero` where nothing at all makes no sense."""
+    """A span of time; `over_zero` where nothing at all makes no sense; `off`: that word too, read as None."""
 
     over_zero: bool = False
+    off: bool = False
 
     @property
     def allowed(self) -> str:
-        return DURATION
+        return f'"off" or {DURATION}' if self.off else DURATION
 
     def read(self, value: object) -> Any:
+        if self.off and value == "off":
+            return None
         duration = parse_duration(value)
         if self.over_zero and not duration:
             raise Unreadable(f"{quote(value)} is too short; it must be over 0")
         return duration
 
     def write(self, value: Any) -> str:
-        return format_duration(value)
+        return "off" if value is None else format_duration(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ KEYS: tuple[Key, ...] = (
     Key("pair", "max_delete", Deletions(), "10%", "more deletions in one plan halt it: 10%, 500, 500/h or off"),
     Key("pair", "layout", LAYOUTS, "prefix", "prefix; buckets: <local>/<bucket>/<key>, remote s3://"),
     Key("pair", "watch", Switch(), True, "take files as they are closed, not at the next pass"),
+    Key("pair", "audit", Duration(over_zero=True, off=True), "off", "30d: all is read on both sides once in 30 days"),
     Key("batch", "name", NAME, None, "what commands and logs call it", "small-files"),
     Key("batch", "root", Place(), None, "holds <bucket>/<object key>, an absolute path", "/srv/s3_buckets/batch"),
     Key("batch", "include", Globs(), [], "patterns of keys that are wanted; empty: everything"),

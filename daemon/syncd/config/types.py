@@ -70,6 +70,7 @@ class Pair:
     max_delete: MaxDelete = MaxDelete()
     layout: str = "prefix"  # prefix buckets
     watch: bool = True
+    audit: timedelta | None = None  # everything is read once in that time; None: never
 
     @property
     def remote(self) -> str:

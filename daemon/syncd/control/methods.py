@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from syncd.control.paced import paced
 from syncd.control.port import Daemon, Row
 from syncd.control.requests import Arguments, Parameter, WireError
 from syncwire import names
@@ -62,7 +63,7 @@ class Method:
 
 
 TEXT, NAME, NAMES = Parameter(str), Parameter(str, required=True), Parameter(list, required=True)
-SECONDS, COUNT, FLAG = Parameter(float), Parameter(int), Parameter(bool)
+SECONDS, SHARE, COUNT, FLAG = Parameter(float), Parameter(float), Parameter(int), Parameter(bool)
 
 
 def rows(found: Iterable[Row], line: Line, field: str = "rows") -> Replies:
@@ -127,6 +128,31 @@ def _resume(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
 
 def _plan(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
     yield from rows(daemon.plan(arguments.text_or_none("pair")), line)
+
+
+def _verify(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
+    verified = daemon.verify(
+        arguments.text_or_none("pair"),
+        arguments.text_or_none("path"),
+        share=arguments.share("sample"),
+        seed=arguments.text_or_none("seed"),
+        download=arguments.flag("download"),
+        differences=arguments.flag("differences"),
+        progress=_progress(line),
+        gone=line.gone,
+    )
+    last: Row = {"rows": []}
+    if line.more:
+        with closing(paced(verified, most=PAGE_BYTES)) as pages:
+            for page in pages:
+                if last["rows"]:
+                    yield last
+                last = {"rows": page}
+    else:
+        (last,) = rows(verified, line)
+    if line.stopping():
+        raise WireError(names.SHUTTING_DOWN, message="the daemon stops before all was verified", hint="")
+    yield {**last, **verified.summary()}
 
 
 def _explain(daemon: Daemon, arguments: Arguments, line: Line) -> Replies:
@@ -237,6 +263,11 @@ METHODS: Mapping[str, Method] = {
     "Pause": Method(run=_pause, takes={"name": TEXT, "seconds": SECONDS}, changes=True),
     "Resume": Method(run=_resume, takes={"name": TEXT, "accept": TEXT}, changes=True),
     "Plan": Method(run=_plan, takes={"pair": TEXT}, long=True),
+    "Verify": Method(
+        run=_verify,
+        takes={"pair": TEXT, "path": TEXT, "sample": SHARE, "seed": TEXT, "download": FLAG, "differences": FLAG},
+        long=True,
+    ),
     "Explain": Method(run=_explain, takes={"path": NAME}),
     "History": Method(run=_history, takes={"path": TEXT, "since": TEXT, "limit": COUNT, "pair": TEXT}),
     "Conflicts": Method(run=_conflicts),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from syncd.errors import SyncdError
@@ -75,6 +75,18 @@ class Archives(Protocol):
         ...
 
 
+class Verified(Protocol):
+    """A verification under way. Rows {pair, path, sign, finding, reason, size, intended}, in path order a pair."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """Iterate it once; it works only while it is iterated."""
+        ...
+
+    def summary(self) -> Row:
+        """After the last row: {files, same, differences, errors, intended, ..., exit_code} as of `io.syncd.varlink`."""
+        ...
+
+
 class Daemon(Protocol):
     """The daemon as its users see it. Every method is called from many threads at once, and may raise
     NotFound, BadRequest or any other SyncdError, which the caller is told with its hint."""
@@ -123,6 +135,25 @@ class Daemon(Protocol):
 
     def plan(self, pair: str | None) -> Iterable[Row]:
         """Rows {pair, path, action, rule, reason, size}. A generator is closed where the caller hangs up."""
+        ...
+
+    def verify(
+        self,
+        pair: str | None,
+        path: str | None,
+        *,
+        share: float,
+        seed: str | None,
+        download: bool,
+        differences: bool,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> Verified:
+        """Compare both sides and the record; change nothing. `share`: a random part of all paths, drawn by `seed`.
+
+        `differences`: leave out the rows of what is the same. `progress` takes {pair, pairs, done, expected,
+        differences, errors, bytes_read, eta_seconds}. Where `gone()` is true it ends soon.
+        """
         ...
 
     def explain(self, path: str) -> Row:

@@ -101,6 +101,13 @@ class Arguments:
             raise BadRequest(f"{name} is {value}", hint="give seconds, 0 or more")
         return value
 
+    def share(self, name: str) -> float:
+        """A share over 0, up to 1, which stands for an absent one. BadRequest for another number."""
+        value: float | None = self._values[name]
+        if value is not None and not 0 < value <= 1:
+            raise BadRequest(f"{name} is {value}", hint="give a share over 0, up to 1")
+        return 1.0 if value is None else value
+
     def count(self, name: str, default: int, most: int) -> int:
         """A number from 1 to `most`. BadRequest for another one."""
         value = self._values[name]

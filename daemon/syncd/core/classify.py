@@ -132,4 +132,6 @@ def _staged_changed(sides: Sides) -> bool:
     record, staged = sides.record, sides.staged
     if record is None or record.stat is None or staged is None:
         return False
+    if record.proof is ProofKind.UNPROVEN:  # an audit took its proof back: nothing of it goes
+        return True
     return not staged.same_file(record.stat)

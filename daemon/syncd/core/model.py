@@ -93,7 +93,7 @@ class ProofKind(str, Enum):
     """What showed that S3 holds the bytes (SEMANTICS.md, proof)."""
 
     NONE = "none"  # nothing yet: transferred, not proven
-    UNPROVEN = "unproven"  # adopted by size and time only; never cleaned
+    UNPROVEN = "unproven"  # adopted by size and time only, or refuted by an audit; never cleaned
     CHECKSUM = "checksum"  # (a) the store shows our checksum, and was seen to refuse a wrong one
     PAYLOAD = "payload"  # (a) it took a request signed with our SHA-256, and was seen to refuse another body
     ETAG = "etag"  # (b) the ETag equals the MD5 that we computed while sending

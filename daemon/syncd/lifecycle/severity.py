@@ -57,6 +57,7 @@ _WARNING = (
     events.RECORDS_DROPPED,
     events.FILE_SKIPPED,
     events.LAST_COPY_DELETED,
+    events.AUDIT_DIFFERED,
     events.METADATA_DISBELIEVED,
     events.WATCH_OVERFLOWED,
     events.WATCH_DEGRADED,

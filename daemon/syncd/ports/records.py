@@ -86,8 +86,11 @@ class RecordStore(Protocol):
 
     def get(self, path: RelPath) -> Record | None: ...
 
-    def walk(self, under: RelPath | None = None) -> Iterator[Record]:
-        """Every record (or those below a folder) in the order of `core.paths.order`; no transaction is kept open."""
+    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
+        """Every record (or those below a folder, or behind a path) in the order of `core.paths.order`.
+
+        No transaction is kept open.
+        """
         ...
 
     def count(self) -> int:

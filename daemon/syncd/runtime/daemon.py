@@ -34,6 +34,7 @@ from syncd.runtime.times import rfc3339_day
 from syncd.s3.counts import RequestCounts, requests_of, totals_of
 from syncd.store.database import Database
 from syncd.workers.archiver import Archiver
+from syncd.workers.auditor import SETTINGS, Auditor
 from syncd.workers.batch import BatchSection
 from syncd.workers.feeder import PROVEN, Feeder
 from syncd.workers.hotfolder import HotFolder
@@ -85,6 +86,7 @@ class Daemon:
         self._archivers = [self._archiver(*both) for both in zip(self._batches, self._feeders)]
         self._reconcilers: list[Reconciler] = []
         self._hot: list[HotFolder] = []
+        self._auditors: list[Auditor] = []
         for section in self._sections:
             self._add_workers(section)
         self._status = StatusBoard(
@@ -103,7 +105,7 @@ class Daemon:
             [self._count_requests, self._prune], stop=self._stop.child(), events=logs.events, clock=clock
         )
         self._counted: dict[str, int] = {}
-        self._status.workers = [*self._hot, *self._passing, self._keeper, self._status]
+        self._status.workers = [*self._hot, *self._passing, *self._auditors, self._keeper, self._status]
         self._supervisor: Supervisor | None = None
         self._server = ControlServer(self._operations(), settings.places.socket, logs.events, version=__version__)
 
@@ -225,6 +227,17 @@ class Daemon:
         hot.append(worker)
         self._reconcilers.append(reconciler)
         self._hot.append(worker)
+        self._auditors.append(self._auditor(section))
+
+    def _auditor(self, section: Section) -> Auditor:
+        return Auditor(
+            section,
+            self._database.audits(section.name),
+            busy=lambda: bool(self._board.totals()["running"]),
+            stop=self._stop.child(),
+            events=self._logs.events,
+            clock=self._clock,
+        )
 
     def _passed(self, section: Section, hot: list[HotFolder]) -> None:
         """After every pass: files may wait for their time, and monitoring reads the run report."""
@@ -315,12 +328,13 @@ class Daemon:
     def _reconfigure(self, fresh: Config) -> list[str]:
         """Give changed sections their new settings, and a pass with them."""
         applied = []
-        for reconciler in self._reconcilers:
+        for reconciler, auditor in zip(self._reconcilers, self._auditors):
             section = reconciler.section
             for pair in fresh.pairs:
                 if pair.name == section.name and pair != section.pair:
                     section.reconfigure(pair)
                     reconciler.wake(FORCE)
+                    auditor.wake(SETTINGS)
                     applied.append(f"[[pair]] {pair.name}")
         for archiver in self._archivers:
             for batch in fresh.batches:
@@ -334,7 +348,7 @@ class Daemon:
 
     def _stages(self) -> list[StopStage]:
         return [
-            worker_stage("intake", self._hot, drain_s=5.0),
+            worker_stage("intake", [*self._hot, *self._auditors], drain_s=5.0),
             StopStage(
                 name="passes and transfers",
                 drain=self._drain,

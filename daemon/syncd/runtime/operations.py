@@ -15,6 +15,7 @@ from syncd.config.types import Config
 from syncd.control.port import Archives, BadRequest, NotFound, Row
 from syncd.core.paths import RelPath, Unrepresentable, parse_relpath
 from syncd.engine.explain import explain, row
+from syncd.engine.verify import Scope
 from syncd.errors import PairHalted, Stale, SyncdError
 from syncd.ports import Clock, HistoryRow
 from syncd.runtime import recovery
@@ -22,6 +23,7 @@ from syncd.runtime.forced import Request, force_sync
 from syncd.runtime.places import Place, folder_places
 from syncd.runtime.status import StatusBoard
 from syncd.runtime.times import rfc3339
+from syncd.runtime.verified import Asked, VerifiedPairs, new_seed
 from syncd.store.database import Database
 from syncd.workers.archiver import Archiver
 from syncd.workers.batch import BatchSection
@@ -170,6 +172,38 @@ class Operations:
         for archiver in self._batches(pair):
             for bucket, planned in archiver.section.plan():
                 yield _planned(archiver.section, bucket, planned)
+
+    def verify(
+        self,
+        pair: str | None,
+        path: str | None,
+        *,
+        share: float,
+        seed: str | None,
+        download: bool,
+        differences: bool,
+        progress: Callable[[Row], None],
+        gone: Callable[[], bool],
+    ) -> VerifiedPairs:
+        """Both sides and the record of one pair, or of all, compared."""
+        wanted = None
+        if path is not None:
+            section, wanted = self._locate(path, pair)
+            pair = section.name
+        pairs, batches = [each.section for each in self._chosen(pair)], self._batches(pair)
+        if batches and not pairs:
+            raise BadRequest(
+                f"{batches[0].section.name} is a batch, and only pairs are verified",
+                hint="`synctl archive ls` lists its archives; each original was proven before it went",
+            )
+        asked = Asked(
+            scope=Scope(path=wanted, share=share, seed=seed or new_seed(), download=download),
+            differences=differences,
+            progress=progress,
+            gone=gone,
+        )
+        problems = [f"{each.section.name} is a batch: its archives are not verified" for each in batches]
+        return VerifiedPairs(pairs, asked, self._clock, problems)
 
     def explain(self, path: str) -> Row:
         """All that is known of one path."""

@@ -20,6 +20,7 @@ from syncd.runtime.batch_status import FAILING_AFTER_S, STALE_INTERVALS, batch_h
 from syncd.runtime.canaries import doubt, proven_at
 from syncd.runtime.times import rfc3339
 from syncd.s3.counts import REQUEST_KINDS
+from syncd.workers.audited import AuditStanding
 from syncd.workers.base import Worker
 from syncd.workers.batch import BatchSection
 from syncd.workers.section import SKEW_SAID_S, Section
@@ -155,6 +156,7 @@ class StatusBoard(Worker):
             "paused_until": rfc3339(section.paused_until),
             "endpoint_proven_at": rfc3339(proven_at(section.context)),
             "last_error": section.last_error or None,
+            "audit": _audit(section.audit, self.clock.now()),
         }
 
     def _s3(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -211,6 +213,13 @@ def _pair_health(
     unproven = doubt(section.context)
     if unproven:
         degraded.append(f"{name}: {unproven}")
+    if section.audit.differences:
+        found = "a path whose bytes are" if section.audit.differences == 1 else "paths whose bytes are"
+        number = "" if section.audit.differences == 1 else f"{section.audit.differences} "
+        degraded.append(
+            f"{name}: the audit found {number}{found} no longer the recorded ones, {section.audit.first} first: "
+            f"`synctl verify {name} --download --path {section.audit.first}` shows it, the log says what mends it"
+        )
     if section.watch == "polling":
         degraded.append(f"{name} is watched by polling: changes are found once an interval only")
     if row["counts"]["held"]:
@@ -235,6 +244,17 @@ def _cycle(report: CycleReport) -> dict[str, Any]:
         "bytes_up": report.bytes_up,
         "bytes_down": report.bytes_down,
         "requests": report.requests,
+    }
+
+
+def _audit(audit: AuditStanding, now: float) -> dict[str, Any]:
+    age = None if audit.finished_at is None else round(max(now - audit.finished_at, 0.0), 1)
+    return {
+        "enabled": audit.period_s is not None,
+        "period_seconds": audit.period_s,
+        "done_share": round(audit.done_share, 4),
+        "oldest_seconds": age,
+        "differences": audit.differences,
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from syncd.errors import ConfigError, FatalError
 from syncd.ports import Clock
 from syncd.store.archives import Archives, find_batch, sweep
+from syncd.store.audits import Audits
 from syncd.store.capabilities import CapabilityTable
 from syncd.store.conflicts import Conflicts
 from syncd.store.connection import Readers, connect_writer
@@ -85,6 +86,10 @@ class Database:
     def archives(self, name: str) -> Archives:
         """The journal of one batch section, by its name alone: another root or endpoint finds all that was archived."""
         return Archives(self._readers, self._writer, self._clock, self._writer.call(partial(find_batch, name=name)))
+
+    def audits(self, name: str) -> Audits:
+        """The rolling audit of one pair, of whichever record set it has."""
+        return Audits(self._readers, self._writer, name)
 
     def add_requests(self, day: str, counts: Mapping[str, int]) -> None:
         """Add to the requests of a day of UTC ("2026-11-20") by operation; durable within seconds."""

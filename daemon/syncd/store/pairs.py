@@ -29,6 +29,8 @@ INSERT_SET = "INSERT INTO record_set (pair_id, root_uuid, endpoint, bucket, pref
 DELETE_SET = "DELETE FROM record_set WHERE id = ?"
 DELETE_RECORDS = "DELETE FROM record WHERE set_id = ?"
 DELETE_PLANS = "DELETE FROM plan WHERE set_id = ?"
+DELETE_AUDIT = "DELETE FROM audit WHERE set_id = ?"
+DELETE_AUDIT_FINDINGS = "DELETE FROM audit_finding WHERE set_id = ?"
 SELECT_GENERATION = "SELECT generation FROM record_set WHERE id = ?"
 UPDATE_GENERATION = "UPDATE record_set SET generation = ? WHERE id = ?"
 SELECT_RENUMBERED = "SELECT passes FROM renumbering WHERE set_id = ?"
@@ -62,7 +64,10 @@ def find_ids(connection: sqlite3.Connection, name: str, identity: RecordSetIdent
     if found is not None and found[1:] == astuple(identity):
         return PairIds(pair_id=pair_id, set_id=found[0])
     if found is not None:
-        for sql in (DELETE_RECORDS, DELETE_PLANS, DELETE_RENUMBERED, DELETE_SET):
+        for sql in (
+            *(DELETE_RECORDS, DELETE_PLANS, DELETE_RENUMBERED, DELETE_AUDIT, DELETE_AUDIT_FINDINGS),
+            DELETE_SET,
+        ):
             connection.execute(sql, found[:1])
     (set_id,) = connection.execute(INSERT_SET, (pair_id, *astuple(identity))).fetchone()
     return PairIds(pair_id=pair_id, set_id=set_id)
@@ -103,9 +108,9 @@ class PairStore:
         """The record of one path, as last committed."""
         return self._records.get(path)
 
-    def walk(self, under: RelPath | None = None) -> Iterator[Record]:
-        """Every record, or those below a folder, in byte order; what changes meanwhile may be seen or not."""
-        return self._records.walk(under)
+    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
+        """Every record, or those below a folder or behind a path, in byte order; what changes may be seen or not."""
+        return self._records.walk(under, after=after)
 
     def count(self) -> int:
         """How many records there are."""

@@ -99,9 +99,11 @@ class Records:
         row = self._readers.row(SELECT_RECORD, (self._set_id, order(path)))
         return None if row is None else record_of(row)
 
-    def walk(self, under: RelPath | None = None) -> Iterator[Record]:
-        """Every record in byte order, or those below a folder; pages of 1,000, each read by itself."""
+    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
+        """Every record in byte order, or those below a folder, or behind a path; pages of 1,000, each by itself."""
         last, end = (b"", END) if under is None else (order(under) + b"/", order(under) + b"0")  # "0" follows "/"
+        if after is not None:
+            last = max(last, order(after))
         while True:
             page = self._readers.rows(SELECT_PAGE, (self._set_id, last, end))
             for row in page:

@@ -21,9 +21,11 @@ from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
 from syncd.engine.tally import Tally
+from syncd.engine.verify import Scope, Totals, Verification
 from syncd.errors import ConfigError, PairHalted, RemoteError, RemoteKind, SyncdError
 from syncd.local.stability import Held, Ready, Stability
 from syncd.ports import Clock, Events, Openness
+from syncd.workers.audited import AuditStanding
 from syncd.workers.standing import Standing
 
 HOT_LOST = {RemoteKind.UNAVAILABLE, RemoteKind.THROTTLED, RemoteKind.EXPIRED, RemoteKind.MISSING}
@@ -71,6 +73,7 @@ class Section(Standing):
         self.last_pass_failed = False
         self.tracked = 0
         self.clock_skew_s = 0.0
+        self.audit = AuditStanding()
         self.halted_plan = ""
         self.accepted_root = ""
         self._opener = opener
@@ -194,6 +197,12 @@ class Section(Standing):
         if not dry:
             self._passed(report, whole=under is None)
         return report, cycle
+
+    def verification(
+        self, scope: Scope, *, gone: Callable[[], bool], moved: Callable[[Totals], None] = lambda _: None
+    ) -> Verification:
+        """Both sides and the record, compared beside whatever else runs. Raises PairHalted where there is no root."""
+        return Verification(self.open(), self._pool, scope, gone=gone, moved=moved)
 
     def _with_hot(self, report: CycleReport) -> CycleReport:
         """The pass, with what the hot path did since the one before: one line tells of both."""

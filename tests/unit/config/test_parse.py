@@ -336,3 +336,15 @@ def test_a_problem_stays_on_one_line_whatever_was_written() -> None:
 def test_thousands_of_pairs_are_checked_in_a_moment() -> None:
     text = "".join(pair(f"p{n}", f"/srv/{n}", f"s3://bucket/{n}/") for n in range(3000))
     assert len(read(text).pairs) == 3000
+
+
+@pytest.mark.parametrize(
+    ("written", "period"), [('"off"', None), ('"30d"', timedelta(days=30)), ("3600", timedelta(hours=1))]
+)
+def test_an_audit_is_off_or_has_its_period(written: str, period: timedelta | None) -> None:
+    assert read(LOGS + f"audit = {written}\n").pairs[0].audit == period
+    assert read(LOGS).pairs[0].audit is None
+
+
+def test_an_audit_in_no_time_is_refused() -> None:
+    assert problems(LOGS + 'audit = "0s"\n') == ['pair[0].audit (pair "logs"): "0s" is too short; it must be over 0']

@@ -8,6 +8,9 @@ from varlink.scanner import Interface, _Array, _Enum, _Error, _Maybe, _Method
 from support.stub_daemon import (
     ARCHIVE_ROW,
     PLAN_ROW,
+    VERIFIED_ROW,
+    VERIFIED_SUMMARY,
+    VERIFY_PROGRESS,
     StubDaemon,
     found_answer,
     pair_row,
@@ -86,6 +89,7 @@ def test_there_is_no_enumeration_as_it_could_have_no_hyphen() -> None:
             status_row(transfers=[{"pair": "logs", "path": "a", "direction": "up", "done_bytes": 1, "total_bytes": 2}]),
         ),
         ("Plan", {"rows": [PLAN_ROW]}),
+        ("Verify", {**VERIFIED_SUMMARY, "seed": "9f3c", "rows": [VERIFIED_ROW], "progress": VERIFY_PROGRESS}),
         ("Explain", StubDaemon().explain("a/one.gz")),
         ("Reload", StubDaemon().reload()),
         ("Version", StubDaemon().version()),

@@ -341,3 +341,22 @@ def test_remote_syslog_is_shown_where_it_is_away_or_has_missed_lines() -> None:
     assert back[-1] == "syslog tcp logs:514   1 line dropped"
     for quiet in (None, {**AWAY, "dropped": 0, "last_error": None}):
         assert "syslog" not in render_status(status_row(syslog=quiet), NOW, Look())
+
+
+@pytest.mark.parametrize(
+    ("audit", "line"),
+    [
+        ({"oldest_seconds": None, "done_share": 0.123}, "    first audit, 12 % of this round"),
+        (
+            {"oldest_seconds": 12 * 86400.0, "done_share": 0.619, "differences": 2},
+            "    audit 12 d old, 61 % of this round · audit found 2 differences",
+        ),
+    ],
+)
+def test_how_old_the_audit_is_and_what_it_found(audit: dict[str, Any], line: str) -> None:
+    pair = pair_row(audit={"enabled": True, "period_seconds": 2_592_000.0, "differences": 0, **audit})
+    assert line in render_status(status_row(pairs=[pair]), NOW, Look()).splitlines()
+
+
+def test_a_pair_without_an_audit_does_not_speak_of_it() -> None:
+    assert "audit" not in render_status(status_row(), NOW, Look())
