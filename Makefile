@@ -3,7 +3,7 @@
 #   make demo    see it work: a hot folder, an embedded S3, the daemon, synctl, and an independent check of every byte
 #   make test    the whole suite, and the unit tests on every other Python 3.10 to 3.13 that is found
 #   make check   ruff, mypy, arch and unit tests, in seconds
-#   make soak    two daemons on one prefix for SOAK_SECONDS (an hour)
+#   make soak    two and three daemons on one prefix, killed all the while, for SOAK_SECONDS (an hour)
 #   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
@@ -11,6 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 SOAK_SECONDS ?= 3600
+SOAK_SERVER ?= moto
 RUN = $(VENV)/bin/python
 
 .PHONY: help demo test test-pythons check soak bench format venv clean
@@ -37,7 +38,7 @@ check: venv
 	$(RUN) -m pytest tests/arch tests/unit
 
 soak: venv
-	SOAK_SECONDS=$(SOAK_SECONDS) $(RUN) -m pytest --timeout=0 tests/soak
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SERVER=$(SOAK_SERVER) $(RUN) -m pytest --timeout=0 tests/soak
 
 bench: venv
 	PYTHONPATH=tests $(RUN) -m bench.archiver
@@ -47,4 +48,4 @@ format: venv
 	$(RUN) -m ruff format .
 
 clean:
-	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .hypothesis build dist

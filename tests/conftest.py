@@ -10,6 +10,8 @@ import pytest
 
 from support.ceph import CephServer, ceph_gap
 from support.gaps import GAPS, missing
+from support.localstack import LocalStackServer
+from support.told import TOLD
 
 # what our programs and boto3 read from the environment: a developer's own settings must not decide a test
 FOREIGN = ("AWS_", "S3_", "S5CMD_", "CUSTOMER_S3_", "ELASTICSEARCH_", "RSYSLOG_", "SYNCD_", "SYNCTL_")
@@ -45,7 +47,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what did not run here, one line for each suite."""
+    """Say what the long runs have to tell, and what did not run here: one line for each suite."""
+    for line in TOLD:
+        terminalreporter.write_line(line)
     for suite, reason in sorted(GAPS.items()):
         terminalreporter.write_line(f"NOT RUN: {suite} ({reason})", yellow=True)
 
@@ -57,4 +61,11 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephServer]:
     if gap:
         missing("ceph", gap)
     with CephServer(tmp_path_factory.mktemp("ceph") / "cluster") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def localstack() -> Iterator[LocalStackServer]:
+    """One LocalStack for the whole session; left out, and named, where its Python is not on this machine."""
+    with LocalStackServer() as server:
         yield server

@@ -46,6 +46,7 @@ class RemoteKind(str, Enum):
     THROTTLED = "throttled"  # SlowDown, 429, 503: try again, slower
     DENIED = "denied"  # 403: wrong credentials or no permission
     EXPIRED = "expired"  # the credentials ran out: refresh, then try again
+    FULL = "full"  # a quota: no more bytes are taken; reading, proving and deleting go on
     MISSING = "missing"  # the bucket (or the upload) does not exist
     REJECTED = "rejected"  # 400: the store will not take this request as it is
     CORRUPT = "corrupt"  # bytes or checksum are not what was sent or promised

@@ -26,7 +26,7 @@ from synctl.arguments import LATER, build, verb_names
 from syncwire.exits import Exit
 
 FOREIGN_VARIABLES = {"AWS_SECRET_ACCESS_KEY"}  # read by boto3
-MAKE_VARIABLES = {"REQUIRE_ALL", "SOAK_SECONDS", "PYTHON", "VENV"}
+MAKE_VARIABLES = {"REQUIRE_ALL", "SOAK_SECONDS", "SOAK_SERVER", "PYTHON", "VENV"}
 
 
 def offered(parser: argparse.ArgumentParser) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from typing import Any
 
 import pytest
 from awscrt.checksums import crc64nvme
@@ -200,7 +201,17 @@ def test_a_delete_with_the_right_etag_deletes_and_with_a_wrong_one_does_not(subj
 
 def test_deleting_what_is_gone_is_no_error(subject: Subject) -> None:
     subject.objects.delete("gone", expect=Unchecked())
-    subject.objects.delete("gone", expect=Matches(OTHER))
+    if subject.name != "localstack":
+        subject.objects.delete("gone", expect=Matches(OTHER))
+
+
+@only("localstack")
+def test_localstack_answers_501_to_a_conditional_delete(subject: Subject) -> None:
+    answer = put(subject.objects, "k", b"content")
+    with pytest.raises(RemoteError) as refused:
+        subject.objects.delete("k", expect=Matches(answer.etag))
+    assert (refused.value.kind, refused.value.code) == (RemoteKind.REJECTED, "NotImplemented")
+    assert keys(subject.objects) == ["k"]
 
 
 # --- keys and listings -----------------------------------------------------------------------------------
@@ -234,7 +245,9 @@ def test_moto_answers_404_for_a_key_with_a_newline(subject: Subject) -> None:
 
 def test_a_listing_of_more_than_a_page_is_in_the_order_of_bytes(subject: Subject) -> None:
     names = sorted((f"p/{n:04d}{'-' * (n % 3)}" for n in range(1007)), key=str.encode)
-    names += ["p/z", "p/z-", "p/z/a", "p/z0", "p/é", "p/日", "p/😀"]
+    names += ["p/z", "p/z-", "p/z/a", "p/z0"]
+    if subject.name != "localstack":
+        names += ["p/é", "p/日", "p/😀"]
     for name in names:
         put(subject.objects, name, b"")
     put(subject.objects, "other", b"")
@@ -242,6 +255,16 @@ def test_a_listing_of_more_than_a_page_is_in_the_order_of_bytes(subject: Subject
     assert [row.key for page in pages for row in page.objects] == sorted(names, key=str.encode)
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
     assert len(pages) >= 2
+
+
+def test_localstack_lists_no_key_beyond_ascii_behind_its_first_page(localstack: Any, new_bucket: Any) -> None:
+    """It compares keys as a URL spells them with where the page ended: such a listing looks whole, and is not."""
+    client, bucket = localstack.client(), new_bucket(localstack)
+    for name in ("a", "b", "z", "é"):
+        client.put_object(Bucket=bucket, Key=name, Body=b"")
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2})
+    assert [row["Key"] for page in pages for row in page["Contents"]] == ["a", "b", "z"]
+    assert client.head_object(Bucket=bucket, Key="é")["ContentLength"] == 0
 
 
 def test_an_empty_listing_is_one_last_page(subject: Subject) -> None:
@@ -369,7 +392,7 @@ def test_radosgw_ignores_the_precondition_of_an_upload_in_parts(subject: Subject
 
 def test_an_aborted_upload_leaves_nothing_and_a_second_abort_is_no_error(subject: Subject) -> None:
     upload_id = subject.objects.create_multipart("big", headers=ObjectHeaders())
-    subject.objects.put_part("big", upload_id, 1, io.BytesIO(b"x"), 1, sums=Checksums())
+    subject.objects.put_part("big", upload_id, 1, io.BytesIO(b"x"), 1, sums=Checksums(crc64nvme=crc64nvme(b"x")))
     subject.objects.abort_multipart("big", upload_id)
     subject.objects.abort_multipart("big", upload_id)
     assert keys(subject.objects) == []

@@ -11,7 +11,7 @@ import pytest
 from support.moto import MotoServer
 from support.processes import free_port
 from support.rclone import RcloneServer
-from support.subjects import CEPH, MOTO, RCLONE
+from support.subjects import CEPH, LOCALSTACK, MOTO, RCLONE
 from syncd.config.types import S3
 from syncd.errors import RemoteError, RemoteKind
 from syncd.s3.connect import connect
@@ -60,6 +60,14 @@ def test_ceph_honours_no_precondition_in_a_versioned_bucket(ceph: Any, signed_in
     seen = probe(signed_in(ceph), bucket, "p/", now=lambda: 5.0)
     assert seen == replace(CEPH, put_if_none_match=False, put_if_match=False, quoted_if_match=True, versioned=True)
     assert leftovers(ceph, bucket) == []
+
+
+def test_localstack_honours_all_but_a_conditional_delete(localstack: Any, signed_in: Any, new_bucket: Any) -> None:
+    bucket = new_bucket(localstack)
+    assert probe(signed_in(localstack), bucket, "p/", now=lambda: 5.0) == LOCALSTACK
+    localstack.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert probe(signed_in(localstack), bucket, "p/", now=lambda: 5.0) == replace(LOCALSTACK, versioned=True)
+    assert leftovers(localstack, bucket) == []
 
 
 def refusing(client: Any, status: int, code: str, *operations: str) -> None:

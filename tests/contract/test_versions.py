@@ -19,7 +19,7 @@ OTHER = ETag("ffffffffffffffffffffffffffffffff")
 VERSIONED = replace(EVERYTHING, versioned=True)
 
 
-@pytest.fixture(params=["fake", "moto", pytest.param("ceph", marks=pytest.mark.ceph)])
+@pytest.fixture(params=["fake", "moto", pytest.param("ceph", marks=pytest.mark.ceph), "localstack"])
 def versions(request: pytest.FixtureRequest, signed_in: Any, new_bucket: Any) -> Any:
     """An empty bucket that keeps every version."""
     if request.param == "fake":

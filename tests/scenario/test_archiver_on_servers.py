@@ -86,3 +86,10 @@ def test_ceph_gets_archives_and_the_files_go(archived: Archived, ceph: Any, *, s
     archives = archived(ceph.client(), ceph.new_bucket(), streaming=streaming)
     assert len(archives) == 3
     assert {archive.proof for archive in archives} == {ProofKind.ETAG}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_localstack_gets_archives_and_the_files_go(archived: Archived, localstack: Any, *, streaming: bool) -> None:
+    archives = archived(localstack.client(), localstack.new_bucket(), streaming=streaming)
+    assert len(archives) == 3
+    assert {archive.proof for archive in archives} == {ProofKind.ETAG}

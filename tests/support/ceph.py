@@ -127,8 +127,7 @@ class CephServer:
                 self._make_osd()
             self._spawn("osd", "ceph-osd", "-i", "0", *self._pinned)
             eventually(self._osd_is_up, within=60, every=0.2, what=lambda: self._complaint("osd"))
-            self._spawn("rgw", "radosgw", "-n", "client.rgw.a", *self._pinned)
-            eventually(self._answers, within=90, every=0.1, what=lambda: self._complaint("rgw"))
+            self.start_gateway()
             if not self._formatted:
                 self._make_user()
             self._formatted = True
@@ -154,6 +153,15 @@ class CephServer:
         """Kill it and remove the sockets' folder. `root` belongs to the caller."""
         self.kill()
         self._cleaning.close()
+
+    def kill_gateway(self) -> None:
+        """SIGKILL for the radosgw alone: whatever it was at is cut off, and nobody listens on its port."""
+        self._children.pop("rgw").kill()
+
+    def start_gateway(self) -> None:
+        """Start the radosgw again and return when it answers."""
+        self._spawn("rgw", "radosgw", "-n", "client.rgw.a", *self._pinned)
+        eventually(self._answers, within=90, every=0.1, what=lambda: self._complaint("rgw"))
 
     def freeze_osd(self) -> None:
         """Stall the disk: requests hang, and a write whose client gave up may still land after thaw_osd()."""
@@ -187,6 +195,19 @@ class CephServer:
         name = f"bucket-{uuid.uuid4().hex[:12]}"
         self.client().create_bucket(Bucket=name)
         return name
+
+    def limit_buckets(self, objects: int) -> None:
+        """From now on a bucket of the user takes so many objects; a write beyond is answered 403 QuotaExceeded."""
+        self._quota("set", "--max-objects", str(objects))
+        self._quota("enable")
+
+    def unlimit_buckets(self) -> None:
+        """Lift that again."""
+        self._quota("disable")
+
+    def _quota(self, *words: str) -> None:
+        admin = ("radosgw-admin", "--conf", self._pinned[-1], "quota", words[0])
+        self._do(*admin, "--uid", "syncd", "--quota-scope", "bucket", *words[1:])
 
     # --- making the cluster -------------------------------------------------------------------------------
 

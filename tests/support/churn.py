@@ -1,23 +1,23 @@
 """Random edits of a synced folder by somebody who remembers the SHA-256 of every version that they closed.
 
 Digests are taken through the editor's own descriptor, so that they name what is in the inode, whatever a daemon puts
-at the path meanwhile. No two versions are equal.
+at the path meanwhile. No two versions are equal. The n-th operation of a seed is the same in every run: what it does,
+the names it prefers and the bytes that it writes come from the seed and n alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from support.ledger import Ledger
 
 FOLDERS = ("", "logs/", "logs/2026/", "a b/", "ärger/tief/")
 NAMES = ("x.log", "x.log.gz", "y.gz", "z", "ü.json", "w w.csv")
@@ -25,95 +25,8 @@ SMALLEST = 64
 PIECE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """A time during which a version was closed and nobody of ours touched it: from close to the next touch."""
-
-    path: str
-    host: str
-    closed: float
-    touched: float
-
-    def alone_s(self, asleep: Sequence[tuple[float, float]]) -> float:
-        """The longest of its parts in seconds, cut by the times (start, end) in which its daemon was not at work."""
-        longest, begin = 0.0, self.closed
-        for start, end in sorted(asleep):
-            longest = max(longest, min(start, self.touched) - begin)
-            begin = max(begin, end)
-        return max(longest, self.touched - begin)
-
-
-class Ledger:
-    """An append-only file of what was closed and touched, fsynced line by line, shared by the editors.
-
-    `once`: a content vanishes from one path a single time (with `deletes = "keep"` a second time means it).
-    """
-
-    def __init__(self, path: Path, *, once: bool) -> None:
-        self._lock = threading.Lock()
-        self._once = once
-        self._gone: set[tuple[str, str]] = set()
-        self._vanished: Counter[tuple[str, str]] = Counter()
-        self._open: dict[str, tuple[str, str, float]] = {}
-        self._stretches: dict[str, list[Stretch]] = defaultdict(list)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._fd)
-
-    def may_vanish(self, host: str, path: str, digest: str) -> bool:
-        """Whether this content may be taken away from the path; notes that it is."""
-        with self._lock:
-            if self._once and (path, digest) in self._gone:
-                return False
-            self._gone.add((path, digest))
-            self._vanished[host, path] += 1
-            return True
-
-    def meant(self, host: str, path: str) -> bool:
-        """Whether that host saw the path vanish twice: what it held in between may never have been seen."""
-        with self._lock:
-            return self._vanished[host, path] > 1
-
-    def closed(self, host: str, path: str, digest: str) -> None:
-        """The version is whole at that path, from now on."""
-        with self._lock:
-            now = self._write("closed", host, path, digest)
-            self._open[digest] = (host, path, now)
-
-    def touched(self, host: str, path: str, digest: str) -> None:
-        """The editor is about to overwrite, move or remove it."""
-        with self._lock:
-            now = self._write("touched", host, path, digest)
-            before = self._open.get(digest)
-            if before is not None and before[0] == host:
-                del self._open[digest]
-                self._stretches[digest].append(Stretch(path=before[1], host=host, closed=before[2], touched=now))
-
-    def stretches(self) -> dict[str, list[Stretch]]:
-        """By digest; what nobody touched lasts for ever."""
-        with self._lock:
-            found = {digest: list(rows) for digest, rows in self._stretches.items()}
-            for digest, (host, path, closed) in self._open.items():
-                row = Stretch(path=path, host=host, closed=closed, touched=float("inf"))
-                found.setdefault(digest, []).append(row)
-        return found
-
-    def _write(self, what: str, host: str, path: str, digest: str) -> float:
-        now = time.time()
-        row = {"at": now, "what": what, "host": host, "path": path, "sha256": digest}
-        os.write(self._fd, (json.dumps(row) + "\n").encode())
-        os.fsync(self._fd)
-        return now
-
-
 class Editor:
-    """Works on one root, one random operation after the other, all chosen from its seed."""
+    """Works on one root, one random operation after the other, chosen from its seed. `pace_s` 0: without a pause."""
 
     def __init__(self, host: str, root: Path, stash: Path, ledger: Ledger, *, seed: int, pace_s: float) -> None:
         self.host = host
@@ -121,25 +34,32 @@ class Editor:
         self.done = 0
         self._stash = stash  # beside the root, in its file system: files move in from there, and out
         self._ledger = ledger
+        self._seed = seed
         self._random = random.Random(seed)
         self._pace_s = pace_s
         self._pause = threading.Event()
         self._made = 0
+        self._operations = (
+            *((self.write, 5), (self.overwrite, 3), (self.append, 3), (self.replace, 3), (self.save, 2)),
+            *((self.rename, 2), (self.delete, 2), (self.move_out, 1), (self.rename_folder, 0.3), (self.rest, 3)),
+        )
 
     def run(self, seconds: float) -> None:
         """Edit for so long."""
         until = time.monotonic() + seconds
-        operations = (
-            *((self.write, 5), (self.overwrite, 3), (self.append, 3), (self.replace, 3), (self.save, 2)),
-            *((self.rename, 2), (self.delete, 2), (self.move_out, 1), (self.rename_folder, 0.3), (self.rest, 3)),
-        )
-        acts, weights = [act for act, _ in operations], [weight for _, weight in operations]
         while time.monotonic() < until:
-            act = self._random.choices(acts, weights)[0]
-            with suppress(FileNotFoundError, NotADirectoryError, FileExistsError):  # the daemon was quicker
-                act()
-            self.done += 1
+            self.step()
             self._wait(self._random.expovariate(1 / self._pace_s))
+
+    def step(self) -> None:
+        """The next operation. Whatever became of those before, its choices are its own."""
+        self._random = random.Random(f"{self._seed}/{self.done}")
+        self._made = 0
+        acts, weights = [act for act, _ in self._operations], [weight for _, weight in self._operations]
+        act = self._random.choices(acts, weights)[0]
+        with suppress(FileNotFoundError, NotADirectoryError, FileExistsError):  # the daemon was quicker
+            act()
+        self.done += 1
 
     # --- operations ---
 
@@ -253,14 +173,15 @@ class Editor:
         return self._random.choice(FOLDERS) + self._random.choice(NAMES)
 
     def _an_old_name(self) -> str | None:
-        names = sorted(path for path in walk(self.root))
-        return self._random.choice(names) if names else None
+        """One of the files that are there: the one that this operation likes best, whatever else is there."""
+        liking = self._random.getrandbits(64)
+        return min(walk(self.root), key=lambda path: hashlib.sha256(f"{liking}/{path}".encode()).digest(), default=None)
 
     def _content(self, size: int | None = None) -> bytes:
         self._made += 1
         if size is None:
             size = self._random.choice((SMALLEST, 300, 5_000, 70_000, 400_000)) + self._random.randrange(50)
-        mark = f"{self.host} {self._made} {time.time_ns()} ".encode()
+        mark = f"{self.host} {self.done}.{self._made} of {self._seed:x} ".encode()
         return (mark + self._random.randbytes(size))[:size]
 
     def _pieces(self, content: bytes) -> Iterator[bytes]:
@@ -287,7 +208,8 @@ class Editor:
         self._ledger.closed(self.host, path, digest)
 
     def _wait(self, seconds: float) -> None:
-        self._pause.wait(seconds)
+        if self._pace_s:
+            self._pause.wait(seconds)
 
 
 class Holding:

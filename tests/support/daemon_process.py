@@ -131,11 +131,22 @@ class Host:
 
     # --- the daemon ---
 
-    def start(self, *words: str | Path, before: Sequence[str] = ()) -> None:
-        """Start the daemon in the foreground of a session of its own and wait until it answers."""
+    def spawn(self, *words: str | Path, before: Sequence[str] = ()) -> None:
+        """Start the daemon in the foreground of a session of its own, and do not wait for it."""
         env = {**CREDENTIALS, **self.env}
         self.process = Process([*before, *SYNCD, "--config", self.config, *words], log=self.log, env=env)
-        eventually(self._answers, within=20, what=self.process.said)
+
+    def start(self, *words: str | Path, before: Sequence[str] = (), within: float = 20) -> None:
+        """Start the daemon in the foreground of a session of its own and wait until it answers."""
+        self.spawn(*words, before=before)
+        assert self.process is not None
+        eventually(self._answers, within=within, what=self.process.said)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut; it runs now."""
+        assert self.process is not None
+        assert self.process.running, self.process.said()
+        self.process.kill()
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -16,3 +16,9 @@ def missing(suite: str, reason: str) -> NoReturn:
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(f"{suite}: {reason} (REQUIRE_ALL=1 allows no gap)", pytrace=False)
     pytest.skip(f"{suite}: {reason}")
+
+
+def without(suite: str, reason: str) -> NoReturn:
+    """Leave the running test out because `suite` is optional and cannot run here: it is named, and is no gap."""
+    GAPS[suite] = f"optional: {reason}"
+    pytest.skip(f"{suite}: {reason}")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ class MotoServer:
     access_key = ACCESS_KEY
     secret_key = SECRET_KEY
     region = "us-east-1"
+    deletes_conditionally = True
 
     def __init__(self) -> None:
         self.port = 0
@@ -84,6 +87,12 @@ class MotoServer:
             **options,
         )
 
+    def unchecking_client(self) -> Any:
+        """A plain client that reads what is there also where it is not what its checksum says: moto takes any."""
+        from botocore.config import Config
+
+        return self.client(config=Config(response_checksum_validation="when_required"))
+
     def new_bucket(self, name: str, *, versioned: bool = False) -> str:
         """Make an empty bucket and return its name."""
         client = self.client()
@@ -127,12 +136,13 @@ class MotoServer:
             if not line["target"].startswith("/moto-api/")
         ]
 
-    def hashes_put(self, since: int = 0) -> set[str]:
-        """What every object that was ever stored said of its content (`file-hash`), those long gone too."""
+    def hashes_put(self, since: int = 0, *, under: str = "") -> set[str]:
+        """What every object that was ever stored there said of its content (`file-hash`), those long gone too."""
         with self._log.open("rb") as log:
             log.seek(since)
             lines = [json.loads(line) for line in log if line.endswith(b"\n")]
-        return {line["hash"] for line in lines if line["hash"] and line["status"] < 300}
+        stored = [line for line in lines if line["status"] < 300 and _path(line["target"]).startswith(under)]
+        return {line["hash"] for line in stored if line["hash"]}
 
     def _started(self, server: Process) -> bool:
         """The server writes its port first; then it listens."""
@@ -178,6 +188,26 @@ def _path(target: str) -> str:
     return unquote(urlsplit(target).path.lstrip("/"))
 
 
+def one_writer_at_a_time() -> None:
+    """Make moto's writes atomic: it checks a precondition, then writes, and two requests at once both pass.
+
+    It also reads a key's versions, then stores them with one more, so that of two writers one version is lost.
+    """
+    from moto.s3.responses import S3Response
+
+    lock = threading.RLock()
+
+    def locked(write: Callable[..., Any]) -> Callable[..., Any]:
+        def one(*args: Any, **more: Any) -> Any:
+            with lock:
+                return write(*args, **more)
+
+        return one
+
+    for name in ("_key_response_put", "_key_response_post", "_key_response_delete"):
+        setattr(S3Response, name, locked(getattr(S3Response, name)))
+
+
 def serve(log: Path) -> None:
     """Be the server: a free port, written beside the log, until the process is ended."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -198,6 +228,7 @@ def serve(log: Path) -> None:
                 }
                 sink.write(json.dumps(line) + "\n")
 
+        one_writer_at_a_time()
         app = DomainDispatcherApplication(create_backend_app)
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
         partial = log.with_name("requests.port.partial")

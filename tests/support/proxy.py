@@ -73,17 +73,32 @@ class Seen:
     target: str
 
 
-class Proxy:
-    """Listens on a free port of the loopback before `upstream` (a port there). Use as a context manager."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request whose answer came from the server: the status, and the head of the request as it came."""
 
-    def __init__(self, upstream: int) -> None:
+    method: str
+    target: str
+    status: int
+    head: bytes
+
+
+class Proxy:
+    """Listens on a free port of the loopback before `upstream` (a port there). Use as a context manager.
+
+    `patience_s`: so long the server may be silent.
+    """
+
+    def __init__(self, upstream: int, *, patience_s: float = PATIENCE_S) -> None:
         self._upstream = upstream
+        self._patience_s = patience_s
         self._faults: list[list[object]] = []  # [fault, times left]
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self.seen: list[Seen] = []
+        self.answered: list[Answered] = []
         self.port = 0
 
     @property
@@ -182,15 +197,19 @@ class Proxy:
             assert fault.answer is not None
             client.sendall(_error(*fault.answer))
             return
-        server = stack.enter_context(socket.create_connection(("127.0.0.1", self._upstream), PATIENCE_S))
+        server = stack.enter_context(socket.create_connection(("127.0.0.1", self._upstream), self._patience_s))
         server.sendall(_edited(head, drop=("expect", "connection"), add="Connection: close"))
         body.pass_on(server.sendall, fault, upwards=True)
-        self._answer(client, server, fault, method)
+        answer, rest = _head(server)
+        while answer.startswith(b"HTTP/1.1 100"):
+            answer, rest = _head(server, rest)
+        status = int(answer.split(b" ", 2)[1])
+        self.answered.append(Answered(method=method, target=target, status=status, head=head))
+        self._answer(client, server, fault, method, answer, rest)
 
-    def _answer(self, client: socket.socket, server: socket.socket, fault: Fault, method: str) -> None:
-        head, rest = _head(server)
-        while head.startswith(b"HTTP/1.1 100"):
-            head, rest = _head(server, rest)
+    def _answer(
+        self, client: socket.socket, server: socket.socket, fault: Fault, method: str, head: bytes, rest: bytes
+    ) -> None:
         self._closed.wait(fault.delay_s)
         if fault.drop_answer:
             while server.recv(PIECE):

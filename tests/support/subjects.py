@@ -35,7 +35,16 @@ CEPH = Capabilities(  # it checks what a request was signed with, and no other c
     probed_at=5.0,
 )
 
-STORES = {"fake": EVERYTHING, "moto": MOTO, "ceph": CEPH}
+LOCALSTACK = Capabilities(  # it answers 501 to a conditional delete
+    put_if_none_match=True,
+    put_if_match=True,
+    copy_if_match=True,
+    etag_is_md5=True,
+    stores_checksum=True,
+    probed_at=5.0,
+)
+
+STORES = {"fake": EVERYTHING, "moto": MOTO, "ceph": CEPH, "localstack": LOCALSTACK}
 """What the contract is held against. test_probe.py holds this table against the real servers."""
 
 

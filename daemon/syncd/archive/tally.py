@@ -11,7 +11,10 @@ from syncd.errors import RemoteError, RemoteKind, SyncdError
 MOST_PROBLEMS = 100
 
 LOST = frozenset(
-    {RemoteKind.UNAVAILABLE, RemoteKind.THROTTLED, RemoteKind.EXPIRED, RemoteKind.DENIED, RemoteKind.MISSING}
+    {
+        *(RemoteKind.UNAVAILABLE, RemoteKind.THROTTLED, RemoteKind.EXPIRED),
+        *(RemoteKind.DENIED, RemoteKind.FULL, RemoteKind.MISSING),
+    }
 )
 """Failures that are the endpoint's, not the archive's: they end a run."""
 

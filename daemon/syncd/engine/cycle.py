@@ -28,13 +28,15 @@ from syncd.engine.report import CycleReport
 from syncd.engine.sight import Seer, Sight
 from syncd.engine.step import Step
 from syncd.engine.tally import Tally
-from syncd.engine.work import Worksite
+from syncd.engine.work import GOES_UP, Worksite
 from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
 
 LOST = {RemoteKind.UNAVAILABLE, RemoteKind.EXPIRED, RemoteKind.DENIED, RemoteKind.MISSING}
 """Failures that are the endpoint's, not the item's."""
 
 STRIKES = 8
+
+FULL = "the store takes no more: it is asked again in the next pass"
 
 LOOKED_AT = Rule(id="look", do=Do.NOTHING, why="looking at it failed or had to wait")
 
@@ -74,6 +76,7 @@ class Cycle:
         self._lock = threading.Lock()
         self._fatal: BaseException | None = None
         self._strikes = 0
+        self._refusals = 0
 
     def run(self) -> CycleReport:
         """Do the pass. Raises RemoteError or PairHalted where a side was not seen whole; nothing is removed then."""
@@ -219,6 +222,8 @@ class Cycle:
             if not (self._dry and step.rule is REFRESH):  # it touches neither side
                 self._stage(step)
             return False
+        if self._full(step):
+            return self._wait(path, sides, FULL)
         self._site.run(step, self.id, self._finished)
         return True
 
@@ -239,9 +244,14 @@ class Cycle:
             )
         return True
 
+    def _full(self, step: Step) -> bool:
+        """Whether this would go up, and the store said often enough that it takes no more: the next pass asks again."""
+        return self._refusals >= STRIKES and step.rule.do in GOES_UP
+
     def _wait(self, path: RelPath, sides: Sides, reason: str) -> bool:
         step = Step(path=path, rule=LOOKED_AT, sides=sides)
-        self._backlog.note(path, step.size, self._context.clock.now(), "writing", reason)
+        state = "queued" if reason is FULL else "writing"
+        self._backlog.note(path, step.size, self._context.clock.now(), state, reason)
         self.tally.add(Outcome(step=step, result=Result.WAITING, reason=reason))
         return False
 
@@ -260,6 +270,10 @@ class Cycle:
         """One breaker for all: an endpoint that fails for one path after another ends the pass with one line."""
         if outcome.result is Result.DONE:
             self._strikes = 0
+            if outcome.step.rule.do in GOES_UP:
+                self._refusals = 0
+        elif isinstance(outcome.error, RemoteError) and outcome.error.kind is RemoteKind.FULL:
+            self._refusals += 1
         elif isinstance(outcome.error, RemoteError) and outcome.error.kind in LOST:
             self._strikes += 1
             if self._strikes >= STRIKES and self._fatal is None:
@@ -286,6 +300,8 @@ class Cycle:
             return False
         on_its_way = False
         try:
+            if self._full(step):
+                return self._wait(step.path, step.sides, FULL)
             self._site.run(step, self.id, self._finished)
             on_its_way = True
         finally:

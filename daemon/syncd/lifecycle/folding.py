@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 VARYING = frozenset({"path", "key", "cycle", "bytes", "elapsed", "elapsed_s", "attempt", "id", "repeated", "etag"})
 """Fields that differ between two occurrences of one failure."""
+
+_BEFORE, _BEHIND = r"(?<![^/\s\"'(])", r"(?![^\s\"':?,.)])"
+"""Where a path stands by itself in a text, or ends a URL."""
 
 Fields = Mapping[str, object]
 
@@ -35,6 +40,8 @@ class _Kind:
         # What varies would name one of many; a single path is still worth its name.
         drop = VARYING if len(self.shown) > 1 else VARYING - {"path", "key"}
         kept = {name: value for name, value in self.last_fields.items() if name not in drop}
+        if len(self.shown) > 1:
+            kept = {name: _unnamed(value, self.last_fields) for name, value in kept.items()}
         return Line(self.event, {**kept, "repeated": f"repeated {self.folded} times"})
 
 
@@ -105,4 +112,16 @@ class Folding:
 
 
 def _key(event: str, fields: Fields) -> tuple[object, ...]:
-    return (event, *sorted((name, str(value)) for name, value in fields.items() if name not in VARYING))
+    kept = ((name, str(_unnamed(value, fields))) for name, value in fields.items() if name not in VARYING)
+    return (event, *sorted(kept))
+
+
+def _unnamed(value: object, fields: Fields) -> object:
+    """A text without the path and the key of its line: an error that names its file is the same error on another."""
+    if not isinstance(value, str):
+        return value
+    for name in (str(fields.get("key", "")), str(fields.get("path", ""))):
+        spellings = {name, quote(name, errors="surrogateescape"), quote(name, safe="/~", errors="surrogateescape")}
+        for spelling in sorted(spellings - {""}, key=len, reverse=True):
+            value = re.sub(_BEFORE + re.escape(spelling) + _BEHIND, "…", value)
+    return value

@@ -28,7 +28,7 @@ WHO = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity
 
 FORBIDDEN = frozenset({"AccessDenied", "403"})
 
-ANSWERED = frozenset({RemoteKind.DENIED, RemoteKind.EXPIRED, RemoteKind.MISSING, RemoteKind.REJECTED})
+ANSWERED = frozenset({RemoteKind.DENIED, RemoteKind.EXPIRED, RemoteKind.FULL, RemoteKind.MISSING, RemoteKind.REJECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ _K = RemoteKind
 
 CREDENTIALS = "check AWS_PROFILE, the profile of [s3] or the access key in the environment"
 CLOCK = "the clocks differ too much: set this host's clock (timedatectl, chrony)"
+BROKEN = "is the endpoint up, the network sound? it is tried again"
 REGION = "check region in [s3]: it is not the bucket's"
 RACES = frozenset({"ConditionalRequestConflict", "OperationAborted"})
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404"})
@@ -29,7 +30,7 @@ CODES: dict[str, tuple[RemoteKind, str, str]] = {
     "AccessDenied": (_K.DENIED, "access is denied", "check the policy of the user and of the bucket"),
     "AllAccessDisabled": (_K.DENIED, "all access to it is disabled", "ask the bucket's owner"),
     "AccountProblem": (_K.DENIED, "there is a problem with the account", "ask the account's owner"),
-    "QuotaExceeded": (_K.DENIED, "the quota is used up", "raise it or make room"),
+    "QuotaExceeded": (_K.FULL, "the quota is used up", "raise it or make room there; it goes on by itself"),
     "RequestTimeTooSkewed": (_K.DENIED, "the request's time is not the server's", CLOCK),
     "RequestExpired": (_K.DENIED, "the request was too old when it arrived", CLOCK),
     "ExpiredToken": (_K.EXPIRED, "the credentials have expired", "sign in again or renew the session token"),
@@ -100,7 +101,7 @@ class Place:
                 _K.UNAVAILABLE, f"{self}: the answer makes no sense", hint="is endpoint_url an S3 endpoint?"
             ) from error
         except HTTPError as error:
-            raise RemoteError(_K.UNAVAILABLE, f"{self}: the connection broke: {error}") from error
+            raise RemoteError(_K.UNAVAILABLE, f"{self}: the connection broke: {error}", hint=BROKEN) from error
 
 
 def refused(error: ClientError, place: Place, *, pinned: bool = False, in_parts: bool = False) -> RemoteError | Stale:
@@ -147,7 +148,7 @@ def failed(error: BotoCoreError, place: Place) -> Exception:
         case boto.FlexibleChecksumError() | boto.ChecksumError():
             return RemoteError(_K.CORRUPT, f"{place}: the bytes do not have their checksum", code=_name(error))
         case boto.HTTPClientError() | boto.ConnectionError():
-            return _unavailable(place, f"the connection broke: {error}", "", error)
+            return _unavailable(place, f"the connection broke: {error}", BROKEN, error)
         case _:
             return _unsigned(error, place)
 

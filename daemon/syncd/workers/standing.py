@@ -14,6 +14,7 @@ SAID_AT_MOST = 10_000
 STATE_OF = {
     RemoteKind.UNAVAILABLE: "unreachable",
     RemoteKind.DENIED: "unreachable",
+    RemoteKind.FULL: "unreachable",
     RemoteKind.MISSING: "unreachable",
     RemoteKind.THROTTLED: "throttled",
     RemoteKind.EXPIRED: "auth-expired",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from support.lone_host import LoneHost, lone_host
 from syncd.core.model import Mode, ObjectFacts
 from syncd.engine.cycle import STRIKES
 from syncd.errors import Raced, RemoteError, RemoteKind
+from syncd.ports import PutAnswer
 from syncd.runtime.once import exit_of
 from syncwire.exits import Exit
 
@@ -96,3 +98,37 @@ def test_a_race_says_nothing_of_the_precondition(tmp_path: Path) -> None:
         host.run()
     assert host.host.context.capabilities.put_if_match
     assert host.objects() == {"a": b"2"}
+
+
+class Full(FakeObjects):
+    """A bucket over its quota, while told so."""
+
+    full = False
+    refusals = 0
+
+    def put(self, key: str, *args: Any, **more: Any) -> PutAnswer:
+        if self.full and "/.syncd/" not in key:
+            self.refusals += 1
+            raise RemoteError(RemoteKind.FULL, f"{key}: the quota is used up", hint="make room")
+        return super().put(key, *args, **more)
+
+
+def test_a_store_that_takes_no_more_is_asked_a_few_times_and_the_rest_of_the_pass_goes_on(tmp_path: Path) -> None:
+    host = lone_host(tmp_path / "root", bucket=Full, mode=Mode.BIDIRECTIONAL, cleanup=True)
+    bucket = host.bucket
+    assert isinstance(bucket, Full)
+    host.write("before", b"before")
+    host.run()
+    bucket.full = True
+    bucket.plant("p/theirs", b"theirs")
+    for number in range(100):
+        host.write(f"new{number:02}", b"%d" % number)
+    passes = [host.run() for _ in range(3)]
+    assert bucket.refusals <= 3 * (STRIKES + 8), "so many files may be in flight when it is seen"
+    assert all(each.report.errors < 20 for each in passes)
+    assert {path: body for path, body in host.files().items() if not path.startswith("new")} == {"theirs": b"theirs"}
+    assert len(host.files()) == 101
+
+    bucket.full = False
+    host.run()
+    assert len(host.objects()) == 102

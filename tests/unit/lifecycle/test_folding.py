@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from syncd.lifecycle.folding import Folding, Line
 
 FAILED = "transfer.failed"
@@ -29,6 +31,28 @@ def test_one_error_on_many_paths_shows_the_first_few_and_counts_the_rest() -> No
     shown = [line for n in range(10) for line in folding.admit(FAILED, {"path": str(n), "error": "refused"}, 0.0)]
     assert [line.fields["path"] for line in shown] == ["0", "1", "2"]
     assert folding.flush() == [Line(FAILED, {"error": "refused", "repeated": "repeated 7 times"})]
+
+
+def test_an_error_that_names_its_file_is_the_same_error_on_another_file() -> None:
+    folding = Folding(burst=3)
+
+    def failed(path: str) -> dict[str, str]:
+        url = f"http://s3/bucket/up/{quote(path)}"
+        return {"path": path, "error": f's3://bucket/up/{path} at http://s3: the connection broke: "{url}".'}
+
+    paths = [f"ä b/{n}~.log" for n in range(5)] + ["a", "x+y (1)"]
+    shown = [line for path in paths for line in folding.admit(FAILED, failed(path), 0.0)]
+    assert [line.fields["path"] for line in shown] == paths[:3]
+    told = 's3://bucket/up/… at http://s3: the connection broke: "http://s3/bucket/up/…".'
+    assert folding.flush() == [Line(FAILED, {"error": told, "repeated": "repeated 4 times"})]
+
+
+def test_another_error_that_names_the_file_is_another_line() -> None:
+    folding = Folding(burst=1)
+    assert folding.admit(FAILED, {"path": "a", "error": "s3://b/a: refused"}, 0.0)
+    assert not folding.admit(FAILED, {"path": "c", "error": "s3://b/c: refused"}, 0.0)
+    assert folding.admit(FAILED, {"path": "a", "error": "s3://b/a: denied"}, 0.0)
+    assert folding.admit(FAILED, {"path": "a", "error": "s3://b/abc: refused"}, 0.0)
 
 
 def test_a_failure_after_its_window_is_shown_again_behind_the_count() -> None:
