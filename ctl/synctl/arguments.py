@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from synctl.words import seconds_of
+from synctl.words import printable, seconds_of
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -33,12 +33,20 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
+class Parser(argparse.ArgumentParser):
+    """Repeats what was typed in a form that cannot steer the terminal: a shell's glob may have typed it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave with 2."""
+        super().error(printable(message))
+
+
 def build() -> argparse.ArgumentParser:
     """The parser; every verb takes the common options before or after it."""
-    parser = argparse.ArgumentParser("synctl", description=DESCRIPTION, epilog=EXITS, allow_abbrev=False)
+    parser: argparse.ArgumentParser = Parser("synctl", description=DESCRIPTION, epilog=EXITS, allow_abbrev=False)
     _common(parser)
     parser.set_defaults(json=False, socket=None, no_color=False)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs: Verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     _looking(verbs)
     _archive(verbs)
     _working(verbs)

@@ -62,7 +62,12 @@ class Frames:
         return bool(self._buffer)
 
     def receive(self, *, first: float, rest: float) -> dict[str, Any] | None:
-        """The next message; None at the end of the stream.
+        """The next message, as `frame` waits for it; None at the end of the stream. Junk too where it is none."""
+        frame = self.frame(first=first, rest=rest)
+        return None if frame is None else decode(frame)
+
+    def frame(self, *, first: float, rest: float) -> bytes | None:
+        """The bytes of the next message without its NUL; None at the end of the stream.
 
         Waits `first` seconds for a byte and, from then on, `rest` seconds for the whole message. Raises
         TimeoutError (what has arrived is kept, so one may ask again), Junk, or OSError.
@@ -80,7 +85,7 @@ class Frames:
             self._buffer += piece
             if not began:
                 deadline = time.monotonic() + rest
-        return decode(frame)
+        return frame
 
     def _take(self) -> bytes | None:
         end = self._buffer.find(0, self._searched)

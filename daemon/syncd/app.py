@@ -20,10 +20,12 @@ from syncd.config.show import show
 from syncd.config.types import Config
 from syncd.errors import ConfigError, SyncdError
 from syncd.lifecycle.clock import SystemClock
+from syncd.lifecycle.core_dump import leave_no_core
 from syncd.lifecycle.logs import Logs, LogSettings, open_logs
 from syncd.lifecycle.notify import Notifier
 from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
+from syncd.local.translate import printable
 from syncd.runtime import background
 from syncd.runtime.lock import StateLock
 from syncd.runtime.signals import Signals
@@ -38,6 +40,7 @@ DATABASE = "syncd.db"
 
 def run(argv: Sequence[str]) -> int:
     """Do what the command line asks for. Problems go to standard error, each with what to do."""
+    leave_no_core()
     arguments = parse(argv)
     try:
         return _run(arguments, argv)
@@ -99,9 +102,9 @@ def _machine_id() -> str:
 
 def _complain(problems: Iterable[str], hint: str) -> None:
     for problem in problems:
-        print(f"syncd: {problem}", file=sys.stderr)
+        print(f"syncd: {printable(problem)}", file=sys.stderr)
     if hint:
-        print(f"  {hint}", file=sys.stderr)
+        print(f"  {printable(hint)}", file=sys.stderr)
 
 
 # --- small actions ---
@@ -112,10 +115,10 @@ def _check(config: Config) -> int:
 
     refuse_empty(config)
     for notice in config.notices:
-        print(f"notice: {notice}", file=sys.stderr)
+        print(f"notice: {printable(notice)}", file=sys.stderr)
     names = [f"{pair.name} ({pair.mode.value} {pair.local} {pair.remote})" for pair in config.pairs]
     names += [f"{batch.name} (archive {batch.root})" for batch in config.batches]
-    print(f"{config.source} is fine: {', '.join(names)}")
+    print(printable(f"{config.source} is fine: {', '.join(names)}"))
     return int(Exit.OK)
 
 
@@ -234,7 +237,7 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
             dry=arguments.dry_run,
         )
         for notice in config.notices:
-            print(f"notice: {notice}", file=sys.stderr)
+            print(f"notice: {printable(notice)}", file=sys.stderr)
         once = Once(
             sections_of(parts),
             batches_of(parts),

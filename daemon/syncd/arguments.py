@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NoReturn
 
 from syncd import __version__
 from syncd.config.flags import Flags, PairFlags
 from syncd.config.quantities import Unreadable, parse_duration
 from syncd.core.model import ConflictPolicy, HashType
+from syncd.local.translate import printable
 
 DESCRIPTION = """\
 Keeps a hot folder and an S3 prefix in step, and proves it. Without one of the
@@ -93,9 +95,17 @@ def parse(argv: Sequence[str]) -> Arguments:
     )
 
 
+class Parser(argparse.ArgumentParser):
+    """Repeats what was typed in a form that cannot steer the terminal: a shell's glob may have typed it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave with 2."""
+        super().error(printable(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser, for `parse`, the completion and the man page."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="syncd",
         usage="syncd [--config FILE] [ACTION] [OPTION ...]",
         description=DESCRIPTION,

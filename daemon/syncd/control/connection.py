@@ -6,7 +6,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from syncd.control.dispatch import Dispatcher, LineLost
@@ -14,7 +15,11 @@ from syncd.control.permission import Caller
 from syncd.control.port import Row
 from syncd.control.requests import Call, WireError, parse_call
 from syncwire import names
-from syncwire.framing import MAX_REPLY, MAX_REQUEST, Frames, Junk, encode
+from syncwire.framing import MAX_REPLY, MAX_REQUEST, Frames, Junk, decode, encode
+
+LARGE_BYTES = 64 << 10
+LARGE_CALLS = 4
+"""Requests over `LARGE_BYTES` at once: parsed, one of a mebibyte may take 25 of memory while it is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +40,13 @@ class Connection:
     """Serves one accepted socket in the thread that calls `serve`."""
 
     def __init__(
-        self, sock: socket.socket, caller: Caller, dispatcher: Dispatcher, patience: Patience, stopping: threading.Event
+        self,
+        sock: socket.socket,
+        caller: Caller,
+        dispatcher: Dispatcher,
+        patience: Patience,
+        stopping: threading.Event,
+        large: threading.BoundedSemaphore,
     ) -> None:
         self.caller = caller
         self.waiting_since: float | None = time.monotonic()  # None: not the client, but we are to do something
@@ -44,6 +55,7 @@ class Connection:
         self._dispatcher = dispatcher
         self._patience = patience
         self._stopping = stopping
+        self._large = large
 
     def serve(self) -> None:
         """Answer calls until the client hangs up, misbehaves, is idle for too long, or the server stops."""
@@ -68,16 +80,37 @@ class Connection:
     def _answer_one(self) -> bool:
         line = _Line(self._sock, self._patience.reply, self._stopping, self._mark)
         try:
-            message = self._frames.receive(first=self._patience.idle, rest=self._patience.message)
-            if message is None:
+            frame = self._frames.frame(first=self._patience.idle, rest=self._patience.message)
+            if frame is None:
                 return False
-            call = parse_call(message)
+            with self._room_for(frame):
+                call = parse_call(decode(frame))
+                self.waiting_since = None
+                self._dispatcher.answer(call, self.caller, line.for_call(call))
         except Junk as junk:
             line.fail(WireError(names.BAD_REQUEST, message=str(junk), hint="one JSON object, then a NUL byte"))
             return False
-        self.waiting_since = None
-        self._dispatcher.answer(call, self.caller, line.for_call(call))
+        except _NoRoom:
+            said = f"{LARGE_CALLS} requests over {LARGE_BYTES >> 10} KiB are answered already"
+            line.fail(WireError(names.BUSY, message=said, hint="try again later"))
         return True
+
+    @contextmanager
+    def _room_for(self, frame: bytes) -> Iterator[None]:
+        """Hold one of the few places for large requests while it is parsed and answered."""
+        if len(frame) <= LARGE_BYTES:
+            yield
+            return
+        if not self._large.acquire(blocking=False):
+            raise _NoRoom
+        try:
+            yield
+        finally:
+            self._large.release()
+
+
+class _NoRoom(Exception):
+    """Enough large requests are in memory."""
 
 
 class _Line:

@@ -13,7 +13,7 @@ from syncd import events
 from syncd.control.methods import METHODS, Line, Method
 from syncd.control.permission import Caller, Permission
 from syncd.control.port import Daemon, Row
-from syncd.control.requests import Arguments, Call, Parameter, WireError
+from syncd.control.requests import SAID_BACK, Arguments, Call, Parameter, WireError
 from syncd.control.translate import Expected, on_the_wire
 from syncd.ports import Events
 from syncwire import names
@@ -76,9 +76,9 @@ class Dispatcher:
 
     def _method(self, call: Call) -> Method:
         if call.interface != names.INTERFACE:
-            raise WireError(names.INTERFACE_NOT_FOUND, interface=call.interface)
+            raise WireError(names.INTERFACE_NOT_FOUND, interface=call.interface[:SAID_BACK])
         if call.method not in METHODS:
-            raise WireError(names.METHOD_NOT_FOUND, method=call.method)
+            raise WireError(names.METHOD_NOT_FOUND, method=call.method[:SAID_BACK])
         return METHODS[call.method]
 
     def _permit(self, call: Call, caller: Caller, method: Method) -> None:
@@ -105,10 +105,10 @@ class Dispatcher:
             case "GetInterfaceDescription":
                 wanted = Arguments(call.parameters, {"interface": Parameter(str, required=True)}).text("interface")
                 if wanted not in self._descriptions:
-                    raise WireError(names.INTERFACE_NOT_FOUND, interface=wanted)
+                    raise WireError(names.INTERFACE_NOT_FOUND, interface=wanted[:SAID_BACK])
                 return {"description": self._descriptions[wanted]}
             case _:
-                raise WireError(names.METHOD_NOT_FOUND, method=call.method)
+                raise WireError(names.METHOD_NOT_FOUND, method=call.method[:SAID_BACK])
 
     def _fault(self, call: Call, caller: Caller, error: Exception) -> WireError:
         id = uuid.uuid4().hex[:12]

@@ -9,7 +9,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from syncd.control.port import BadRequest
-from syncwire.framing import Junk
+from syncwire.framing import LONE_SURROGATE, Junk
+
+LONGEST_S = 100 * 365 * 86400.0
+"""A hundred years: what is added to the clock must still be a date, and what is waited for fit the kernel's timers."""
+
+
+SAID_BACK = 200
+"""Characters of a caller's own words that an error repeats."""
 
 
 class WireError(Exception):
@@ -22,7 +29,7 @@ class WireError(Exception):
 
 
 class InvalidParameter(Exception):
-    """A parameter is unknown, missing or of the wrong type."""
+    """A parameter is unknown, missing, of the wrong type, or no text at all."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -71,7 +78,7 @@ class Arguments:
     def __init__(self, given: Mapping[str, Any], takes: Mapping[str, Parameter]) -> None:
         for name in given:
             if name not in takes:
-                raise InvalidParameter(name)
+                raise InvalidParameter(name[:SAID_BACK])
         self._values = {name: _value(name, given.get(name), parameter) for name, parameter in takes.items()}
 
     def text(self, name: str) -> str:
@@ -95,10 +102,10 @@ class Arguments:
         return bool(self._values[name])
 
     def seconds(self, name: str) -> float | None:
-        """A duration. BadRequest for a negative or infinite one."""
+        """A duration. BadRequest for a negative one, and for one that no clock can add."""
         value: float | None = self._values[name]
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise BadRequest(f"{name} is {value}", hint="give seconds, 0 or more")
+        if value is not None and not (math.isfinite(value) and 0 <= value <= LONGEST_S):
+            raise BadRequest(f"{name} is {value:g}", hint=f"give seconds, from 0 to {LONGEST_S:.0f}")
         return value
 
     def share(self, name: str) -> float:
@@ -145,10 +152,17 @@ def _value(name: str, value: Any, parameter: Parameter) -> Any:
     if parameter.type is float and isinstance(value, int) and not isinstance(value, bool):
         return _as_float(name, value)
     if right and parameter.type is list:
-        right = all(isinstance(each, str) for each in value)
+        right = all(isinstance(each, str) and _unicode(each) for each in value)
+    if right and parameter.type is str:
+        right = _unicode(value)
     if not right or (parameter.type is int and isinstance(value, bool)):
         raise InvalidParameter(name)
     return value
+
+
+def _unicode(text: str) -> bool:
+    """Whether it can be written down at all: JSON can say half a character, and no file or row can hold one."""
+    return text.isascii() or LONE_SURROGATE.search(text) is None
 
 
 def _as_float(name: str, value: int) -> float:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncd.control.connection import Connection, Patience
+from syncd.control.connection import LARGE_CALLS, Connection, Patience
 from syncd.control.dispatch import Dispatcher
 from syncd.control.endpoint import listening
 from syncd.control.peer import caller_of
@@ -72,6 +72,7 @@ class ControlServer:
         self._open: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._large = threading.BoundedSemaphore(LARGE_CALLS)
         self._stack = ExitStack()
         self._wake: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
@@ -146,7 +147,7 @@ class ControlServer:
         if not self._make_room():
             _turn_away(sock)
             return
-        connection = Connection(sock, caller, self._dispatcher, self._patience, self._stopping)
+        connection = Connection(sock, caller, self._dispatcher, self._patience, self._stopping, self._large)
         thread = threading.Thread(target=self._serve, args=(connection,), name="control-client", daemon=True)
         with self._lock:
             self._open[connection] = thread

@@ -37,7 +37,8 @@ def judge(context: Context, staged: Sequence[Step], sight: Sight) -> Verdict:
     reason = guard.halt_reason(_sight(context, sight, counted), _limit(context))
     if reason is None:
         return Verdict(allowed=_markable(context, staged))
-    fingerprints = sorted(step.fingerprint for step in staged)
+    # What was accepted is no part of the new plan: it goes now, and the id must be the same when it is gone.
+    fingerprints = sorted(step.fingerprint for step in staged if step.fingerprint not in accepted)
     plan_id = hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()[:12]
     context.records.set_halted_plan(plan_id, fingerprints)
     passing = [step for step in staged if step.fingerprint in accepted]

@@ -20,7 +20,7 @@ from syncd.engine.observe import decide_step, listed_by_facts, sides_of
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.step import Step
-from syncd.errors import ItemError, PairHalted, RemoteError, Stale, SyncdError
+from syncd.errors import ItemError, PairHalted, RemoteError, RemoteKind, Stale, SyncdError
 from syncd.ports import Commit
 
 LOOKS = 3
@@ -141,8 +141,14 @@ class Worksite:
         return Outcome(step=step, result=Result.STALE, reason=reason)
 
     def failed(self, step: Step, error: SyncdError, cycle: str) -> Outcome:
-        """A failed item is a value: said, remembered, and the others go on."""
+        """A failed item is a value: said, remembered, and the others go on.
+
+        Where the credentials have expired, no file is to blame: the section says that once, and the file waits.
+        """
         context = self._context
+        if isinstance(error, RemoteError) and error.kind is RemoteKind.EXPIRED:
+            self._backlog.note(step.path, step.size, context.clock.now(), "queued", str(error))
+            return Outcome(step=step, result=Result.FAILED, error=error)
         context.events.emit(
             events.TRANSFER_FAILED,
             pair=context.pair.name,

@@ -8,11 +8,10 @@ import platform
 import pwd
 import re
 import shlex
-import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -30,9 +29,12 @@ GIB, MIB = 1 << 30, 1 << 20
 SYSCTL = Path("/proc/sys/fs/inotify")
 USUAL_WATCHES = 524_288
 SPARE_WATCHES = 64
+FEW_INODES = 10_000
 
 
-def host_findings(places: Places, *, clock: Clock, database: Database | None) -> Iterator[Finding]:
+def host_findings(
+    places: Places, *, environ: Mapping[str, str], clock: Clock, database: Database | None
+) -> Iterator[Finding]:
     """Every check of the host itself. `database`: the open one, where a daemon asks."""
     yield from looked("python", INSTALL, _python)
     yield from looked("libraries", INSTALL, _libraries)
@@ -41,6 +43,8 @@ def host_findings(places: Places, *, clock: Clock, database: Database | None) ->
         yield from looked("database", INSTALL, lambda: _database(places.state_dir, clock))
     yield from looked("lock", INSTALL, lambda: _lock(places.state_dir))
     yield from looked("socket", INSTALL, lambda: _socket(places.socket))
+    if database is not None:
+        yield from looked("watchdog", INSTALL, lambda: watchdog_findings(environ))
 
 
 def inotify_findings(folders: int, pairs: int, *, whole: bool, sysctl: Path = SYSCTL) -> Iterator[Finding]:
@@ -70,6 +74,22 @@ def inotify_findings(folders: int, pairs: int, *, whole: bool, sysctl: Path = SY
         yield _install("inotify", f"{counted} to watch, of {watches:,} watches that a user gets")
 
 
+def watchdog_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether systemd would notice a daemon that hangs. Of a process that systemd did not start there is nothing."""
+    if not environ.get("INVOCATION_ID"):
+        return
+    patience = environ.get("WATCHDOG_USEC", "")
+    if environ.get("NOTIFY_SOCKET") and patience.isdigit() and int(patience):
+        yield _install("watchdog", f"systemd starts it anew after {int(patience) / 1e6:g} s of silence")
+    else:
+        yield _install(
+            "watchdog",
+            "systemd would not notice a daemon that hangs: the unit has no WatchdogSec, or is not Type=notify",
+            level=WARN,
+            remedy="sudo systemctl revert syncd && sudo systemctl restart syncd",
+        )
+
+
 def whoami() -> str:
     """This process's user by name."""
     return user_name(os.geteuid())
@@ -84,10 +104,16 @@ def user_name(uid: int) -> str:
 
 
 def space_finding(check: str, folder: Path) -> Finding:
-    """How much room is left there."""
-    free = shutil.disk_usage(folder).free
+    """How much room is left there, in bytes and in inodes."""
+    about = os.statvfs(folder)
+    free, inodes = about.f_bavail * about.f_frsize, about.f_favail
+    counted = about.f_files > 0  # some file systems have no fixed number of them
     level = FAIL if free < 100 * MIB else WARN if free < GIB else ""
     message = f"{free / GIB:,.1f} GiB are free at {folder}"
+    if counted and inodes < FEW_INODES:
+        level = FAIL if inodes < FEW_INODES // 100 or level == FAIL else WARN
+        message += f", and room for {inodes:,} more files (inodes)"
+        return _install(check, message, level=level, remedy=f"df -i {shlex.quote(str(folder))}")
     if not level:
         return _install(check, message)
     return _install(check, message, level=level, remedy=f"df -h {shlex.quote(str(folder))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from syncd.local.root import Root
 from syncd.local.translate import printable
 from syncd.ports import Clock, Openness
 from syncd.runtime.check_host import nearest, space_finding, user_name, whoami
+from syncd.runtime.check_rights import may_move, may_read, rights_findings
 from syncd.runtime.finding import FAIL, INSTALL, WARN, Finding, looked
 
 WALK_S = 3.0
@@ -28,15 +29,21 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 
 @dataclass(slots=True)
 class Survey:
-    """What a bounded walk passed: folders, one readable file of each owner, and whether it came to its end."""
+    """What a bounded walk passed: folders, files by their owner, and whether it came to its end.
+
+    `samples`: one readable file of each owner; `unreadable`, `fixed`: the first that may not be read, or not be moved
+    out of its folder.
+    """
 
     folders: int = 0
     samples: dict[int, RelPath] = field(default_factory=dict)
+    unreadable: dict[int, Path] = field(default_factory=dict)
+    fixed: dict[int, Path] = field(default_factory=dict)
     whole: bool = True
 
 
-def survey(root: Path, clock: Clock) -> Survey:
-    """Walk the folders of a root on its own file system, for a few seconds at most."""
+def survey(root: Path, clock: Clock, wants: Callable[[RelPath], bool] = lambda _: True) -> Survey:
+    """Walk the folders of a root on its own file system, for a few seconds at most. `wants`: the pair's filters."""
     seen, until, entries = Survey(), clock.monotonic() + WALK_S, 0
     waiting, asked = [root], 0
     while waiting:
@@ -49,7 +56,7 @@ def survey(root: Path, clock: Clock) -> Survey:
                     waiting.append(Path(entry.path))
             elif asked < FILES_ASKED and entry.is_file(follow_symlinks=False):
                 asked += 1
-                _sample(root, entry, seen)
+                _sample(root, entry, seen, wants)
         if waiting and (entries > WALK_ENTRIES or clock.monotonic() > until):
             seen.whole = False
             break
@@ -64,6 +71,9 @@ def root_findings(pair: Pair, seen: Survey) -> Iterator[Finding]:
         return
     if pair.mode is not Mode.UPLOAD and os.access(pair.local, os.W_OK):
         yield from looked(f"{pair.name} file system", INSTALL, lambda: _file_system(pair))
+    yield from looked(
+        f"{pair.name} files", INSTALL, lambda: rights_findings(pair, seen.samples, seen.unreadable, seen.fixed)
+    )
     yield from open_file_findings(pair, seen)
 
 
@@ -84,11 +94,19 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _sample(root: Path, entry: os.DirEntry[str], seen: Survey) -> None:
+def _sample(root: Path, entry: os.DirEntry[str], seen: Survey, wants: Callable[[RelPath], bool]) -> None:
     try:
         owner = entry.stat(follow_symlinks=False).st_uid
-        if owner not in seen.samples and len(seen.samples) < OWNERS and os.access(entry.path, os.R_OK):
-            seen.samples[owner] = parse_relpath(os.path.relpath(entry.path, root))
+        if len(seen.samples | seen.unreadable) >= OWNERS and owner not in seen.samples | seen.unreadable:
+            return
+        path = parse_relpath(os.path.relpath(entry.path, root))
+        readable, wanted = may_read(entry.path), wants(path)
+        if readable:
+            seen.samples.setdefault(owner, path)
+        elif wanted:
+            seen.unreadable.setdefault(owner, Path(entry.path))
+        if wanted and owner not in seen.fixed and not may_move(entry.path, owner):
+            seen.fixed[owner] = Path(entry.path)
     except (FileNotFoundError, Unrepresentable):
         return
 

@@ -13,6 +13,7 @@ from syncd.config.locate import Places
 from syncd.config.types import S3 as S3Settings
 from syncd.config.types import Config
 from syncd.control.port import Row
+from syncd.core.filters import Filter
 from syncd.local.lease import ignore_sigio
 from syncd.local.translate import printable
 from syncd.ports import Clock
@@ -74,10 +75,11 @@ def render(rows: Sequence[Row], colour: bool) -> str:
 
 
 def _findings(config: Config, places: Places, around: Surroundings) -> Iterator[Finding]:
-    yield from host_findings(places, clock=around.clock, database=around.database)
+    yield from host_findings(places, environ=around.environ, clock=around.clock, database=around.database)
     watched: list[Survey] = []
     for pair in config.pairs:
-        seen = survey(pair.local, around.clock) if pair.local.is_dir() else Survey()
+        wants = Filter(pair.include, pair.exclude).wants
+        seen = survey(pair.local, around.clock, wants) if pair.local.is_dir() else Survey()
         yield from looked(f"{pair.name} root", INSTALL, lambda: root_findings(pair, seen))  # noqa: B023  # run at once
         if pair.watch:
             watched.append(seen)

@@ -167,13 +167,13 @@ class Once:
         )
         if report.halted_plan:
             print(
-                f"{section.name} is halted: {report.halt_reason}.\n"
+                f"{section.name} is halted: {printable(report.halt_reason)}.\n"
                 f"  look: syncd --dry-run --once; to accept exactly this plan, run the daemon and "
                 f"`synctl resume {section.name} --accept {report.halted_plan}`",
                 file=self._screen,
             )
         for outcome in report.unfinished[:20]:
-            print(f"  not done: {outcome.step.path!a}: {_reason(outcome)}", file=self._screen)
+            print(f"  not done: {outcome.step.path!a}: {printable(_reason(outcome))}", file=self._screen)
         if len(report.unfinished) > 20:
             print(f"  ... and {len(report.unfinished) - 20:,} more (--report FILE has all)", file=self._screen)
 

@@ -7,6 +7,8 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice, repeat
 from pathlib import Path
 
 from syncd import __version__
@@ -16,7 +18,7 @@ from syncd.control.port import Archives, BadRequest, NotFound, Row
 from syncd.core.paths import RelPath, Unrepresentable, parse_relpath
 from syncd.engine.explain import explain, row
 from syncd.engine.verify import Scope
-from syncd.errors import PairHalted, Stale, SyncdError
+from syncd.errors import ConfigError, PairHalted, RemoteError, Stale, SyncdError
 from syncd.ports import Clock, HistoryRow
 from syncd.runtime import recovery
 from syncd.runtime.forced import Request, force_sync
@@ -147,8 +149,11 @@ class Operations:
                 return False
             section.accepted_root = plan_id
             return True
-        context = section.context
-        return context is not None and context.records.accept_plan(plan_id)
+        try:
+            context = section.open()  # also before the first pass: an earlier run may have halted
+        except (PairHalted, RemoteError, ConfigError):  # it halts for another reason, which status names
+            return False
+        return context.records.accept_plan(plan_id)
 
     def reload(self) -> Row:
         """Read the configuration again."""
@@ -223,12 +228,12 @@ class Operations:
 
     def history(self, path: str | None, since: float | None, limit: int, pair: str | None) -> Iterable[Row]:
         """What was done, newest first."""
-        rows: list[Row] = []
-        for kept in self._kept_under(path, pair):
-            found = self._database.history.query(pair=kept.name, path=kept.path, since=since, limit=limit)
-            rows += [_history(kept, done) for done in found]
-        rows.sort(key=lambda found: (found["at"] or "", int(found["id"])), reverse=True)
-        return rows[:limit]
+        streams = [
+            zip(repeat(kept), self._database.history.query(pair=kept.name, path=kept.path, since=since, limit=limit))
+            for kept in self._kept_under(path, pair)
+        ]
+        newest = merge(*streams, key=lambda found: (found[1].at, found[1].id), reverse=True)
+        return (_history(kept, done) for kept, done in islice(newest, limit))
 
     def conflicts(self) -> Iterable[Row]:
         """The ones that nobody settled."""

@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from datetime import datetime, timezone
 
+LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
+
 
 def rfc3339(seconds: float | None) -> str | None:
-    """Seconds since the epoch as text; None stays None, and infinity is None too (for ever)."""
+    """Seconds since the epoch as text; None stays None, and infinity is None too (for ever).
+
+    What lies beyond the calendar is its last second: one odd value in the database must not take the status away.
+    """
     if seconds is None or math.isinf(seconds):
         return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(min(seconds, LATEST), timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    )
 
 
 def rfc3339_day(seconds: float) -> str:

@@ -14,8 +14,10 @@ from syncd.s3.signing import sign_known_payloads
 from syncd.s3.translate import Place, no_credentials
 
 if TYPE_CHECKING:
-    import boto3
+    import botocore.session
     from mypy_boto3_s3 import S3Client
+
+    from syncd.s3.renewing import RenewingCredentials
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -33,18 +35,23 @@ def connect(settings: S3) -> S3Client:
 
     ConfigError: an unknown profile, no region, an endpoint or addressing that cannot be. RemoteError: no credentials.
     """
+    import boto3.session
+
     _check_endpoint(settings.endpoint_url)
     place = Place(settings.endpoint_url or "AWS")
     with place.translated(), _configuration_errors(settings):
-        session = _session(settings)
+        core = _session(settings)
+        session = boto3.session.Session(botocore_session=core)
         region = settings.region or session.region_name or (FALLBACK_REGION if settings.endpoint_url else "")
         if not region:
             raise ConfigError(["s3.region: no region"], hint="set region in [s3] or AWS_REGION")
-        if session.get_credentials() is None:
+        credentials = _renewing(core, settings)
+        if credentials is None:
             raise no_credentials(place)
         client: S3Client = session.client(
             "s3", endpoint_url=settings.endpoint_url or None, region_name=region, config=_options(settings)
         )
+    credentials.watch(client)
     sign_known_payloads(client)
     client.meta.events.register_first("needs-retry.s3", _give_up_on_our_own_errors, unique_id="syncd-own-errors")
     return client
@@ -56,10 +63,35 @@ def is_aws(endpoint_url: str) -> bool:
     return not endpoint_url or host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
-def _session(settings: S3) -> boto3.session.Session:
-    import boto3.session
+def _renewing(session: botocore.session.Session, settings: S3) -> RenewingCredentials | None:
+    """The credentials that this session finds, put into it so that they are looked up anew after a refusal."""
+    from botocore import exceptions as boto
 
-    return boto3.session.Session(profile_name=settings.profile or None)
+    from syncd.s3.renewing import RenewingCredentials, TheseCredentials
+
+    def lookup() -> Any:
+        try:
+            return _found(_session(settings))
+        except boto.BotoCoreError:  # a file or a program that is just being changed
+            return None
+
+    found = _found(session)
+    if found is None:
+        return None
+    renewing = RenewingCredentials(found, lookup)
+    session.register_component("credential_provider", TheseCredentials(renewing))
+    return renewing
+
+
+def _session(settings: S3) -> botocore.session.Session:
+    import botocore.session
+
+    return botocore.session.Session(profile=settings.profile or None)
+
+
+def _found(session: botocore.session.Session) -> Any:
+    """What the SDK's own chain finds: environment, files, programs, roles, the instance. None: nothing."""
+    return session.get_component("credential_provider").load_credentials()
 
 
 def _options(settings: S3) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from syncd.core.paths import order
 from syncd.ports import HistoryRow
@@ -11,6 +12,8 @@ from syncd.store.connection import Readers, Row
 from syncd.store.writer import Writer
 
 KEEP_ROWS = 1_000_000
+PAGE_ROWS = 1_000
+"""Rows in memory at once, however many are asked for and however slowly they are read."""
 SLICE = 5_000  # rows pruned in one transaction, so that outcomes need not wait long behind them
 
 INSERT_HISTORY = (
@@ -77,17 +80,31 @@ class History:
 
     def query(
         self, *, pair: str | None = None, path: str | None = None, since: float | None = None, limit: int = 100
-    ) -> list[HistoryRow]:
-        """Up to `limit` rows, newest first; `since` in seconds since the epoch. None: of every pair, path or time."""
-        asked: list[tuple[str, object]] = []
+    ) -> Iterator[HistoryRow]:
+        """Up to `limit` rows, newest first; `since` in seconds since the epoch. None: of every pair, path or time.
+
+        They are read a page at a time, each by a question of its own, so that a slow reader costs no memory and
+        keeps no transaction open.
+        """
+        asked: list[tuple[str, tuple[object, ...]]] = []
         if pair is not None:
-            asked.append(("history.pair_id = (SELECT id FROM pair WHERE name = ?)", pair))
+            asked.append(("history.pair_id = (SELECT id FROM pair WHERE name = ?)", (pair,)))
         if path is not None:
-            asked.append(("history.path = ?", order(path)))
+            asked.append(("history.path = ?", (order(path),)))
         if since is not None:
-            asked.append(("history.at >= ?", since))
+            asked.append(("history.at >= ?", (since,)))
+        after: list[tuple[str, tuple[object, ...]]] = []
+        while limit > 0:
+            page = self._page([*asked, *after], min(limit, PAGE_ROWS))
+            yield from page
+            if len(page) < PAGE_ROWS:
+                return
+            limit -= len(page)
+            after = [("(history.at, history.id) < (?, ?)", (page[-1].at, page[-1].id))]
+
+    def _page(self, asked: list[tuple[str, tuple[object, ...]]], limit: int) -> list[HistoryRow]:
         where = f"WHERE {' AND '.join(condition for condition, _ in asked)}" if asked else ""
-        values = (*(value for _, value in asked), limit)
+        values = (*(value for _, values in asked for value in values), limit)
         return [_of_row(row) for row in self._readers.rows(f"{SELECT_HISTORY} {where} {NEWEST_FIRST}", values)]
 
     def removals_since(self, pair_id: int, since: float) -> int:

@@ -243,9 +243,13 @@ class Section(Standing):
                 self.last_error = _first_error(report)
         if whole:
             self._mind_numbers(report)
-        self._recovered()
-        resting = "idle" if self.paused_until is None else "paused"
-        self._state("halted" if self.halted_plan else resting)
+        expired = _expired(report)
+        if expired is None or self.halted_plan:
+            self._recovered()
+            resting = "idle" if self.paused_until is None else "paused"
+            self._state("halted" if self.halted_plan else resting)
+        else:  # the listing still went through
+            super().failed(expired)
         self._events.emit(
             events.CYCLE_FINISHED,
             pair=self.name,
@@ -304,6 +308,14 @@ class Section(Standing):
         elif isinstance(outcome.error, RemoteError) and outcome.error.kind in HOT_LOST:
             self.failed(outcome.error)
         self.changed()
+
+
+def _expired(report: CycleReport) -> RemoteError | None:
+    """The refusal of expired credentials that some file of the pass met."""
+    for outcome in report.unfinished:
+        if isinstance(outcome.error, RemoteError) and outcome.error.kind is RemoteKind.EXPIRED:
+            return outcome.error
+    return None
 
 
 def _first_error(report: CycleReport) -> str:

@@ -51,6 +51,8 @@ def test_what_is_no_call_is_junk(message: dict[str, Any]) -> None:
         ({"name": "a", "wait": 1}, "wait"),
         ({"name": "a", "keys": "b"}, "keys"),
         ({"name": "a", "keys": ["b", 7]}, "keys"),
+        ({"name": "\ud800"}, "name"),
+        ({"name": "a", "keys": ["b", "\udcff"]}, "keys"),
     ],
 )
 def test_a_wrong_parameter_is_named(given: dict[str, Any], culprit: str) -> None:
@@ -80,7 +82,7 @@ def test_absent_parameters_have_their_defaults() -> None:
     )
 
 
-@pytest.mark.parametrize("seconds", [-1, -0.5, float("inf"), float("nan")])
+@pytest.mark.parametrize("seconds", [-1, -0.5, 1e11, 2**63, float("inf"), float("nan")])
 def test_a_duration_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(BadRequest):
         Arguments({"name": "a", "timeout": seconds}, TAKES).seconds("timeout")

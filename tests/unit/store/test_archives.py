@@ -249,7 +249,7 @@ def test_a_proof_that_cannot_be_written_leaves_no_half_of_itself(
         prove(store, index=True, history=replace(TOLD, size=2**64))
     assert states(store) == [("a", SEALED)]
     assert store.totals() == Totals()
-    assert database.history.query() == []
+    assert list(database.history.query()) == []
 
 
 # --- mark --------------------------------------------------------------------------------------------------

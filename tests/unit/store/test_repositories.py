@@ -14,6 +14,7 @@ from syncd.core.model import Record
 from syncd.ports import Capabilities, Clock, Commit, ConflictRow, HistoryRow, TrashRow
 from syncd.store.connection import Readers
 from syncd.store.database import Database
+from syncd.store.history import PAGE_ROWS
 from syncd.store.pairs import PairStore, RecordSetIdentity
 
 MakeRecord = Callable[..., Record]
@@ -60,6 +61,23 @@ def test_a_history_row_comes_back_whole_even_with_a_broken_name(database: Databa
     assert found == replace(row, id=found.id, pair="logs", error="cannot read 'bro\\udcffken'")
 
 
+def test_a_long_history_is_read_a_page_at_a_time_with_no_row_twice_and_none_left_out(
+    database: Database, pair: PairStore
+) -> None:
+    number = 2 * PAGE_ROWS + 7
+    # many in one instant: what tells two pages apart is not the time alone
+    for future in [pair.commit(Commit(history=done(float(at // 400), str(at)))) for at in range(number)]:
+        future.result()
+    found = database.history.query(limit=10**9)
+    first = next(found)
+    pair.commit(Commit(history=done(float(number), "newer"))).result()  # nothing holds the database between two rows
+    paths = [first.path, *(row.path for row in found)]
+    assert paths == [str(at) for at in reversed(range(number))]
+    assert len(list(database.history.query(limit=PAGE_ROWS))) == PAGE_ROWS
+    assert len(list(database.history.query(limit=PAGE_ROWS + 1))) == PAGE_ROWS + 1
+    assert list(database.history.query(limit=0)) == []
+
+
 def test_history_is_pruned_by_count_and_by_age(database: Database, pair: PairStore) -> None:
     tell(pair, *(done(float(at), f"{at}") for at in range(20)))
     assert database.history.prune(keep=20) == 0
@@ -81,13 +99,16 @@ def test_history_is_read_by_an_index_without_sorting(
         return plain(self, sql, parameters)
 
     monkeypatch.setattr(Readers, "rows", listening)
-    database.history.query(**asked)  # type: ignore[arg-type]
-    ((sql, parameters),) = asked_sql
+    monkeypatch.setattr("syncd.store.history.PAGE_ROWS", 1)
+    tell(pair, done(6.0), done(7.0))
+    list(database.history.query(**asked))  # type: ignore[arg-type]
+    assert len(asked_sql) > 1  # the first page, and one that goes on behind it
     readers = Readers(path)
-    plan = [row[3] for row in readers.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    for sql, parameters in asked_sql.copy():
+        plan = [row[3] for row in readers.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        assert any("USING INDEX history" in step or "USING COVERING INDEX history" in step for step in plan), plan
+        assert not any("TEMP B-TREE" in step for step in plan), plan
     readers.close()
-    assert any("USING INDEX history" in step or "USING COVERING INDEX history" in step for step in plan), plan
-    assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
 def conflict(at: float, path: str) -> ConflictRow:
@@ -197,7 +218,7 @@ def test_questions_are_answered_while_workers_write(database: Database, pair: Pa
 
     def ask() -> None:
         while not ended.is_set() or not counts:
-            history = database.history.query(limit=10_000)
+            history = list(database.history.query(limit=10_000))
             conflicts, trash = database.conflicts.unresolved(), database.trash.rows()
             counts.append(len(history))
             assert len(conflicts) >= len(history)  # read later: at least as many
@@ -223,7 +244,7 @@ def test_questions_are_answered_while_workers_write(database: Database, pair: Pa
     asking.join(30)
     assert not asking.is_alive()
     assert counts == sorted(counts)
-    assert len(database.history.query(limit=10_000)) == 2000
+    assert len(list(database.history.query(limit=10_000))) == 2000
 
 
 def test_the_connections_of_threads_that_ended_are_closed(path: Path, database: Database, pair: PairStore) -> None:
