@@ -76,10 +76,10 @@ def render_conflicts(rows: list[Row], look: Look) -> str:
 
 
 def render_trash(rows: list[Row], look: Look) -> str:
-    """What was displaced."""
+    """What was displaced, and until when it is kept."""
     if not rows:
         return "The trash is empty.\n"
-    heads = ("ID", "AT", "PAIR", "WHY", "SIZE", "PATH")
+    heads = ("ID", "AT", "PAIR", "WHY", "SIZE", "EXPIRES", "PATH")
     cells = [
         (
             printable(r["id"]),
@@ -87,7 +87,8 @@ def render_trash(rows: list[Row], look: Look) -> str:
             printable(r.get("pair", "")),
             printable(r["reason"]),
             size(r.get("size") or 0),
-            _path(r),
+            printable(r.get("expires") or "-"),
+            _path(r) + (f" ({printable(r['kept'])})" if r.get("kept") else ""),
         )
         for r in rows
     ]

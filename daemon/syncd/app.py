@@ -27,6 +27,7 @@ from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.local.translate import printable
 from syncd.runtime import background
+from syncd.runtime.expiry import expire_all, working_places
 from syncd.runtime.lock import StateLock
 from syncd.runtime.signals import Signals
 from syncwire.exits import Exit
@@ -238,9 +239,10 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
         )
         for notice in config.notices:
             print(f"notice: {printable(notice)}", file=sys.stderr)
+        sections, batches = sections_of(parts), batches_of(parts)
         once = Once(
-            sections_of(parts),
-            batches_of(parts),
+            sections,
+            batches,
             stop=stop,
             clock=clock,
             transfers=transfers,
@@ -248,6 +250,7 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
             report=arguments.report,
             dry=arguments.dry_run,
             logged=logs.on_terminal,
+            afterwards=lambda: expire_all(working_places(sections, batches), database),
         )
         return _interruptible(once.run, signals, stop)
 

@@ -10,7 +10,17 @@ import pytest
 
 from support.model_host import ModelClock
 from support.model_records import MemoryRecords
-from syncd.core.model import ETag, LocalStat, LocalState, Record, RemoteState
+from syncd.core.model import (
+    Digest,
+    ETag,
+    HashType,
+    LocalStat,
+    LocalState,
+    Origin,
+    ProofKind,
+    Record,
+    RemoteState,
+)
 from syncd.core.paths import parse_relpath
 from syncd.errors import Stale
 from syncd.ports import Commit, Hashes, HistoryRow, RecordStore
@@ -106,3 +116,33 @@ def test_deletions_are_counted_since_a_time(records: RecordStore) -> None:
         row = HistoryRow(at=at, path="a", operation=operation, rule="r", result="done")
         records.commit(Commit(history=row)).result()
     assert records.removals_since(5.0) == 2
+
+
+def test_records_are_found_by_what_they_hold(records: RecordStore) -> None:
+    one, two = Digest(HashType.SHA256, "1" * 64), Digest(HashType.MD5, "2" * 32)
+    first, second = put(records, "a", digest=one), put(records, "b", digest=two)
+    put(records, "c", digest=Digest(HashType.SHA256, "3" * 64))
+    put(records, "d")
+    assert list(records.holding([two, one])) == [first, second]
+    assert list(records.holding([Digest(HashType.SHA256, "4" * 64)])) == []
+
+
+def test_the_nth_newest_file_here_is_known_by_its_time_and_path(records: RecordStore) -> None:
+    for path, mtime_ns in (("a", 30), ("b", 10), ("c", 20), ("d", 20)):
+        put(records, path, stat=replace(STAT, mtime_ns=mtime_ns))
+    put(records, "gone", stat=replace(STAT, mtime_ns=99), local=LocalState.CLEANING)
+    assert [records.nth_newest(place) for place in (1, 2, 3, 5)] == [(30, "a"), (20, "d"), (20, "c"), None]
+
+
+def test_the_oldest_that_may_be_cleaned_come_first_and_those_that_are_due_before_them(records: RecordStore) -> None:
+    ours = {"origin": Origin.UPLOADED, "proof": ProofKind.ETAG}
+    put(records, "late", stat=replace(STAT, mtime_ns=10), looked_ns=500, **ours)
+    put(records, "due-new", stat=replace(STAT, mtime_ns=30), looked_ns=100, **ours)
+    put(records, "due-old", stat=replace(STAT, mtime_ns=20), looked_ns=100, **ours)
+    put(records, "theirs", stat=replace(STAT, mtime_ns=1), origin=Origin.DOWNLOADED, proof=ProofKind.ETAG)
+    put(records, "unproven", stat=replace(STAT, mtime_ns=1), origin=Origin.UPLOADED, proof=ProofKind.UNPROVEN)
+    put(records, "kept", stat=replace(STAT, mtime_ns=1), kept=True, **ours)
+    put(records, "going", stat=replace(STAT, mtime_ns=1), local=LocalState.CLEANING, size=7, **ours)
+    assert list(records.oldest_cleanable(9, due_ns=100)) == ["due-old", "due-new", "late"]
+    assert list(records.oldest_cleanable(1, due_ns=100)) == ["due-old"]
+    assert records.cleaning_bytes() == 7

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from syncd.core.model import LocalStat, Record
+from syncd.core.classify import cleanable
+from syncd.core.model import Digest, LocalStat, LocalState, Record, RemoteState
 from syncd.core.paths import RelPath, order
 from syncd.errors import Stale
 from syncd.ports import Commit, Hashes, HistoryRow
@@ -113,6 +114,26 @@ class MemoryRecords:
             if stat is not None and (stat.inode, stat.size, stat.mtime_ns) == (inode, size, mtime_ns):
                 return record
         return None
+
+    def holding(self, digests: Sequence[Digest]) -> Iterator[Record]:
+        yield from (record for record in self.walk() if record.digest in set(digests))
+
+    def nth_newest(self, place: int) -> tuple[int, RelPath] | None:
+        here = [record for record in self._rows.values() if record.local is LocalState.PRESENT]
+        ages = sorted((record.stat.mtime_ns, order(record.path)) for record in here if record.stat is not None)
+        return (ages[-place][0], RelPath(ages[-place][1].decode())) if place <= len(ages) else None
+
+    def oldest_cleanable(self, most: int, *, due_ns: int) -> Iterator[RelPath]:
+        there = [
+            (record.looked_ns > due_ns, record.stat.mtime_ns, order(record.path), record.path)
+            for record in self._rows.values()
+            if record.stat is not None and record.remote is RemoteState.PRESENT
+            if record.local is LocalState.PRESENT and cleanable(record)
+        ]
+        yield from (path for *_, path in sorted(there)[:most])
+
+    def cleaning_bytes(self) -> int:
+        return sum(record.size for record in self._rows.values() if record.local is LocalState.CLEANING)
 
     def drop_all(self) -> None:
         self._rows.clear()

@@ -20,6 +20,7 @@ from syncd.config.quantities import (
     format_size,
     parse_duration,
     parse_max_delete,
+    parse_percentage,
     parse_rate,
     parse_size,
     quote,
@@ -185,6 +186,44 @@ class Size:
 
     def write(self, value: int) -> str:
         return format_size(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of a whole in whole per cents, read as 0..1; nothing and everything make no sense."""
+
+    allowed: str = 'a share from "1%" to "99%"'
+
+    def read(self, value: object) -> float:
+        share = parse_percentage(value)
+        if not 0.01 <= share <= 0.99:
+            raise Unreadable(f"{quote(value)} is not {self.allowed}")
+        return share
+
+    def write(self, value: float) -> str:
+        return f"{value * 100:.9g}%"
+
+
+@dataclass(frozen=True, slots=True)
+class OrOff:
+    """What another kind takes, or "off", which reads as None."""
+
+    kind: Kind
+
+    @property
+    def allowed(self) -> str:
+        return f'{self.kind.allowed}, or "off"'
+
+    def read(self, value: object) -> Any:
+        if value == "off":
+            return None
+        try:
+            return self.kind.read(value)
+        except Unreadable as error:
+            raise Unreadable(f'{error}, or "off"') from error
+
+    def write(self, value: Any) -> TomlValue:
+        return "off" if value is None else self.kind.write(value)
 
 
 @dataclass(frozen=True, slots=True)

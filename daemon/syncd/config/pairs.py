@@ -66,6 +66,10 @@ def _check_rules(values: Table, mode: Mode | None, remote: Remote | None, where:
     if values.get("cleanup") and mode is Mode.DOWNLOAD:
         text = "cleanup removes what this host uploaded, and mode download uploads nothing; drop one of them"
         findings.add(f"{where}.cleanup", text)
+    for name in ("cleanup_after", "cleanup_keep_newest", "cleanup_pressure"):
+        if values.get(name) and not values.get("cleanup"):
+            text = "says which files of a pair that cleans go, and this one keeps all; set cleanup = true, or drop it"
+            findings.add(f"{where}.{name}", text)
     settle = values.get("settle", timedelta(seconds=2))
     settle_max = values.get("settle_max", timedelta(minutes=10))
     if settle > settle_max:

@@ -11,8 +11,10 @@ from syncd.config.kinds import (
     Duration,
     Globs,
     Kind,
+    OrOff,
     PartSize,
     Place,
+    Share,
     Size,
     Switch,
     TomlValue,
@@ -68,6 +70,8 @@ LAYOUTS = Word(("prefix", "buckets"))
 MANIFESTS = Word(("always", "fallback"))
 FLAVORS = Word(("elasticsearch", "opensearch"))
 PROTOCOLS = Word(("tcp", "udp"))
+KEPT_FOR = OrOff(Duration(over_zero=True))
+KEPT_AT_MOST = OrOff(Size())
 LATER_SECTIONS = ("copy", "mirror")
 INDEX = "elasticsearch"
 INDEX_SECTION = f"batch.{INDEX}"
@@ -119,10 +123,15 @@ KEYS: tuple[Key, ...] = (
     Key("pair", "settle_max", Duration(over_zero=True), "10m", "a file still written after that is held and listed"),
     Key("pair", "hash", word_of(HashType), "sha256", "how content is compared: sha256 md5"),
     Key("pair", "cleanup", Switch(), False, "remove a local file once it is proven on S3"),
+    Key("pair", "cleanup_after", Duration(), "0s", "a file stays so long after it went up, or was last seen to change"),
+    Key("pair", "cleanup_keep_newest", Count(0, 1_000_000), 0, "so many stay, the newest by mtime, whatever else"),
+    Key("pair", "cleanup_pressure", OrOff(Share()), "off", "a disk fuller than that loses its oldest first: 85%"),
     Key("pair", "cleanup_blind_age", Duration(), "10m", "rest before cleanup where open files cannot be seen"),
     Key("pair", "conflict", word_of(ConflictPolicy), "newer", "who wins: newer local remote keep-both"),
     Key("pair", "deletes", word_of(Deletes), "keep", "keep (it comes back, once) leave propagate"),
     Key("pair", "keep_versions", word_of(KeepVersions), "conflicts", "what is kept when overwritten: conflicts all"),
+    Key("pair", "trash_keep", KEPT_FOR, "30d", "what was displaced goes after that; off: never"),
+    Key("pair", "trash_max", KEPT_AT_MOST, "off", "more than that, and the oldest goes first: 10GiB or off"),
     Key("pair", "max_delete", Deletions(), "10%", "more deletions in one plan halt it: 10%, 500, 500/h or off"),
     Key("pair", "layout", LAYOUTS, "prefix", "prefix; buckets: <local>/<bucket>/<key>, remote s3://"),
     Key("pair", "watch", Switch(), True, "take files as they are closed, not at the next pass"),
@@ -143,6 +152,8 @@ KEYS: tuple[Key, ...] = (
     Key("batch", "streaming", Switch(), False, "pack straight into the upload, without a spool"),
     Key("batch", "manifest", MANIFESTS, "always", "always; fallback: only where the index did not take it"),
     Key("batch", "manifest_bucket", BUCKET, "", "a bucket for the manifests; empty: beside each archive"),
+    Key("batch", "trash_keep", KEPT_FOR, "30d", "what was displaced in a bucket folder goes after that; off: never"),
+    Key("batch", "trash_max", KEPT_AT_MOST, "off", "of one bucket folder; more, and the oldest goes first"),
     Key(INDEX_SECTION, "url", INDEX_URL, "", "empty: no index"),
     Key(INDEX_SECTION, "index", INDEX_NAME, "syncd-archives", "what the index is called"),
     Key(INDEX_SECTION, "flavor", FLAVORS, "elasticsearch", "elasticsearch opensearch: what speaks at the url"),

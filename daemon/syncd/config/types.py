@@ -63,10 +63,15 @@ class Pair:
     settle_max: timedelta = timedelta(minutes=10)
     hash: HashType = HashType.SHA256
     cleanup: bool = False
+    cleanup_after: timedelta = timedelta(0)
+    cleanup_keep_newest: int = 0
+    cleanup_pressure: float | None = None  # 0..1 of the root's file system; None: off
     cleanup_blind_age: timedelta = timedelta(minutes=10)
     conflict: ConflictPolicy = ConflictPolicy.NEWER
     deletes: Deletes = Deletes.KEEP
     keep_versions: KeepVersions = KeepVersions.CONFLICTS
+    trash_keep: timedelta | None = timedelta(days=30)  # None: for good
+    trash_max: int | None = None  # bytes, of local files and of copies on S3 each; None: no limit
     max_delete: MaxDelete = MaxDelete()
     layout: str = "prefix"  # prefix buckets
     watch: bool = True
@@ -113,6 +118,8 @@ class Batch:
     streaming: bool = False
     manifest: str = "always"  # always fallback
     manifest_bucket: str = ""  # empty: beside the archive
+    trash_keep: timedelta | None = timedelta(days=30)  # as of a pair, for each bucket folder
+    trash_max: int | None = None
     index: Index = Index()
 
 

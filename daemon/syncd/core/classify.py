@@ -99,13 +99,23 @@ def remote_side(record: Record | None, listed: ListedObject | None) -> Remote:
 
 
 def cell(
-    sides: Sides, digest: Digest | None, *, same_as_record: bool, same: Same, local_wins: bool, ours: bool
+    sides: Sides,
+    digest: Digest | None,
+    *,
+    same_as_record: bool,
+    same: Same,
+    local_wins: bool,
+    ours: bool,
+    stays: bool = False,
 ) -> Cell:
-    """Put what was learnt together. `same_as_record`: the object under a new ETag has the recorded content."""
+    """Put what was learnt together. `same_as_record`: the object under a new ETag has the recorded content.
+
+    `stays`: a file that may be cleaned is not due (`core.clearing`).
+    """
     record = sides.record
     local, remote = local_side(sides, digest), remote_side(record, sides.listed)
     refreshed = record is not None and sides.stat is not None and local_changed(record, sides.stat)
-    cleans = record is not None and cleanable(record) and _provable(record, sides.listed)
+    cleans = record is not None and cleanable(record) and _provable(record, sides.listed) and not stays
     if remote in {Remote.MODIFIED, Remote.SEEN} and same_as_record and record is not None:
         cleans = False  # the proof is of the recorded ETag: the record takes the new one first
         if record.remote is RemoteState.ABSENT:

@@ -11,11 +11,13 @@ from functools import partial
 
 from syncd import events
 from syncd.core.classify import Sides, settled
+from syncd.core.clearing import Newest
 from syncd.core.inodes import adopted, only_inode_moved
 from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH, Do, Rule
 from syncd.engine.backlog import Backlog
+from syncd.engine.clearance import clearance_of
 from syncd.engine.context import Context
 from syncd.engine.guarding import Verdict, judge, settle_plans
 from syncd.engine.inflight import Inflight
@@ -66,7 +68,7 @@ class Cycle:
         self._pool = pool
         self._backlog = backlog
         self._site = Worksite(context, pool, backlog, dry=dry)
-        self._sight = Sight()
+        self._sight = Sight(newest=Newest(context.pair.cleanup_keep_newest))
         self._once = once
         self._under = under
         self._dry = dry
@@ -85,6 +87,7 @@ class Cycle:
         whole = self._under is None and not self._dry
         number = self._backlog.begin() if whole else 0
         self._context.tree.check_root()
+        self._site.clearance = clearance_of(self._context)
         try:
             self._merge(newest)
         finally:
@@ -92,6 +95,7 @@ class Cycle:
         if self._fatal is not None:
             raise self._fatal
         self._context.tree.check_root()
+        self._spare_newest()
         verdict = Verdict(allowed=()) if self._dry or self._held else self._judge()
         self._run_staged(verdict)
         if self._fatal is not None:
@@ -102,6 +106,16 @@ class Cycle:
                 settle_plans(self._context)
             self._backlog.forget_unmet(number)
         return self._report(started, self._context.clock.monotonic() - began, verdict)
+
+    def _spare_newest(self) -> None:
+        """The records knew which files were the newest when the pass began; by now the scan has seen them all."""
+        newest = self._sight.newest
+        if newest.most:
+            self.steps = [
+                step
+                for step in self.steps
+                if step.rule.do is not Do.CLEAN or not newest.holds(step.stat.mtime_ns, step.path)
+            ]
 
     def _note_unseen(self) -> None:
         """What could not be looked into holds files, for all we know, that are not safe yet."""
@@ -139,7 +153,7 @@ class Cycle:
                 if not self._context.numbered:
                     record = adopted(record, stat)
             sides = Sides(record, stat, listed)
-            if settled(sides, mode=pair.mode, cleans=pair.cleanup):
+            if settled(sides, mode=pair.mode, cleans=self._site.cleans(record)):
                 continue
             if record is not None and only_inode_moved(record.stat, stat):
                 sight.renumbered += 1

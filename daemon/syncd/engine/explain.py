@@ -8,6 +8,7 @@ from typing import Any
 
 from syncd.core.model import ObjectFacts, Record
 from syncd.core.paths import RelPath
+from syncd.engine.clearance import clearance_of
 from syncd.engine.context import Context
 from syncd.engine.observe import decide_step, listed_by_facts, sides_of
 from syncd.engine.step import Step
@@ -28,7 +29,7 @@ def explain(context: Context, path: RelPath) -> dict[str, Any]:
         "record": None if sides.record is None else _record(sides.record),
     }
     if wanted:
-        answer["next"] = row(context.pair.name, decide_step(context, path, sides))
+        answer["next"] = row(context.pair.name, decide_step(context, path, sides, clearance_of(context)))
     else:
         answer["next"] = {"action": "nothing", "rule": "filtered", "reason": "include and exclude leave it out"}
     return answer
@@ -41,7 +42,7 @@ def row(pair: str, step: Step) -> dict[str, Any]:
         "path": step.path,
         "action": step.rule.do.value,
         "rule": step.rule.id,
-        "reason": step.rule.why,
+        "reason": f"{step.rule.why}; {step.note}" if step.note else step.rule.why,
         "size": step.size,
     }
 

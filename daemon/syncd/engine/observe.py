@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from syncd.core.classify import Sides, cell, local_changed, local_side, remote_side
+from syncd.core.classify import Sides, cell, cleanable, local_changed, local_side, remote_side
+from syncd.core.clearing import ALL_DUE, Clearance
 from syncd.core.inodes import adopted, adopted_staged
 from syncd.core.model import Digest, ListedObject, LocalState, Mode, ObjectFacts, Record
 from syncd.core.newer import local_is_newer
 from syncd.core.paths import RelPath
 from syncd.core.reconcile import Local, Remote, Same, decide
-from syncd.core.rules import Do
+from syncd.core.rules import CLEAN, IN_STEP, REFRESH, Do, Rule
 from syncd.engine import content
 from syncd.engine.context import Context
 from syncd.engine.rename import old_name
@@ -55,7 +56,7 @@ def listed_by_facts(path: RelPath, facts: ObjectFacts | None) -> ListedObject | 
     return ListedObject(path, facts.size, facts.etag, facts.last_modified_s, facts.archived)
 
 
-def decide_step(context: Context, path: RelPath, sides: Sides) -> Step:
+def decide_step(context: Context, path: RelPath, sides: Sides, clearance: Clearance = ALL_DUE) -> Step:
     """Look as closely as needed and choose the rule. Reads a file at most once, HEADs an object at most once."""
     learnt = _learn(context, path, sides)
     here = cell(
@@ -65,6 +66,7 @@ def decide_step(context: Context, path: RelPath, sides: Sides) -> Step:
         same=learnt.same,
         local_wins=_local_wins(context, path, learnt),
         ours=learnt.facts is not None and learnt.facts.host_id == context.host.id,
+        stays=sides.record is not None and clearance.stays(sides.record),
     )
     rule = decide(here, context.policy)
     digest = learnt.digest
@@ -73,7 +75,22 @@ def decide_step(context: Context, path: RelPath, sides: Sides) -> Step:
     renamed_from = None
     if rule.do is Do.UPLOAD and learnt.sides.listed is None and learnt.sides.stat is not None:
         renamed_from = old_name(context, path, learnt.sides.stat)
-    return Step(path=path, rule=rule, sides=learnt.sides, facts=learnt.facts, digest=digest, renamed_from=renamed_from)
+    return Step(
+        path=path,
+        rule=rule,
+        sides=learnt.sides,
+        facts=learnt.facts,
+        digest=digest,
+        renamed_from=renamed_from,
+        note=_clearing(context, sides.record, rule, clearance),
+    )
+
+
+def _clearing(context: Context, record: Record | None, rule: Rule, clearance: Clearance) -> str:
+    """Why a proven file goes or stays, where the pair says when."""
+    if not context.pair.cleanup or record is None or rule not in {IN_STEP, REFRESH, CLEAN} or not cleanable(record):
+        return ""
+    return clearance.words(record)
 
 
 def _learn(context: Context, path: RelPath, sides: Sides) -> Learnt:

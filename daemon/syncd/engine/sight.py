@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from syncd import events
+from syncd.core.clearing import Newest
 from syncd.core.model import ListedObject, LocalStat, Record
 from syncd.core.paths import RelPath, Unrepresentable, is_ours, parse_relpath
 from syncd.engine.context import Context
@@ -29,6 +30,7 @@ class Sight:
     blind: set[str] = field(default_factory=set)
     unreadable: list[tuple[RelPath, str]] = field(default_factory=list)
     problems: Counter[str] = field(default_factory=Counter)
+    newest: Newest = field(default_factory=lambda: Newest(0))
 
     def is_blind(self, path: str) -> bool:
         """Whether the local side of a path could not be seen."""
@@ -57,6 +59,8 @@ class Seer:
                 if wants(entry.path):
                     sight.local_files += 1
                     sight.local_bytes += entry.stat.size
+                    if sight.newest.most:
+                        sight.newest.see(entry.stat.mtime_ns, entry.path)
                     yield entry.path, entry.stat
             else:
                 self._problem(entry)

@@ -22,6 +22,7 @@ class Step:
     facts: ObjectFacts | None = None
     digest: Digest | None = None
     renamed_from: Record | None = None
+    note: str = ""  # what a person is told beside the rule's reason
 
     @property
     def record(self) -> Record | None:

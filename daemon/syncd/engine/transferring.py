@@ -10,7 +10,6 @@ from syncd.core.model import (
     Digest,
     ETag,
     KeepVersions,
-    LocalStat,
     LocalState,
     Origin,
     ProofKind,
@@ -27,7 +26,7 @@ from syncd.engine.rename import copied
 from syncd.engine.step import Step
 from syncd.engine.upload import Uploaded, upload
 from syncd.errors import Stale
-from syncd.ports import Absent, ConflictRow, ExpiredTrash, Openness, TrashRow, Unchanged
+from syncd.ports import Absent, Commit, ConflictRow, ExpiredTrash, Openness, TrashRow, Unchanged
 
 
 def text(digest: Digest | None) -> str:
@@ -92,8 +91,8 @@ def run_download(context: Context, step: Step) -> Done:
         reason = "conflict" if step.rule.conflict else "superseded"
         trash = _trash(context, step, got.placed.displaced, reason)
     elif got.placed.displaced is not None:
-        name, before = got.placed.displaced, step.stat
-        after.append(lambda: _discard(context, name, before))
+        name = got.placed.displaced
+        after.append(lambda: _discard(context, step, name))
     if step.rule.conflict and trash is not None:
         conflict = _conflict(context, step, loser=text(step.digest), loser_at=trash.where)
     row = history(context, step, operation="download", digest=text(got.digest), etag=got.facts.etag)
@@ -101,11 +100,14 @@ def run_download(context: Context, step: Step) -> Done:
     return Done(commit=commit, bytes_down=got.received, after=tuple(after))
 
 
-def _discard(context: Context, name: str, before: LocalStat) -> None:
+def _discard(context: Context, step: Step, name: str) -> None:
     """Drop what an ordinary edit superseded. It stays in trash where somebody who had it open wrote to it, or may."""
-    with suppress(Stale):  # gone already
+    with suppress(Stale):  # gone already, or written to
         if context.tree.trashed_open_elsewhere(name) is Openness.CLOSED:
-            context.tree.remove(ExpiredTrash(name, expect=before))
+            context.tree.remove(ExpiredTrash(name, expect=step.stat))
+            return
+    kept = replace(_trash(context, step, name, "superseded"), digest="")  # nobody knows what it holds by now
+    context.records.commit(Commit(trash=kept))
 
 
 def _downloaded_record(step: Step, got: Downloaded) -> Record:

@@ -8,6 +8,7 @@ from functools import partial
 
 from syncd import events
 from syncd.core.classify import Sides, settled
+from syncd.core.clearing import ALL_DUE, Clearance
 from syncd.core.model import ListedObject, Mode, Record
 from syncd.core.paths import RelPath
 from syncd.core.rules import Do
@@ -37,16 +38,21 @@ class Worksite:
         self._pool = pool
         self._backlog = backlog
         self._dry = dry
+        self.clearance: Clearance = ALL_DUE  # which cleanable files are due; a pass knows
+
+    def cleans(self, record: Record | None) -> bool:
+        """Whether the path would be cleaned now, if the record allows it."""
+        return self._context.pair.cleanup and (record is None or not self.clearance.stays(record))
 
     def look(self, path: RelPath, listed: ListedObject | None, *, newest_seq: int | None = None) -> Step | None:
         """Decide for one path. None: nothing to do, or its row changed after the pass began (the next pass has it)."""
         pair, sides = self._context.pair, sides_of(self._context, path, listed)
         if newest_seq is not None and sides.record is not None and sides.record.seq > newest_seq:
             return None
-        if settled(sides, mode=pair.mode, cleans=pair.cleanup):
+        if settled(sides, mode=pair.mode, cleans=self.cleans(sides.record)):
             self._backlog.done(path)
             return None
-        return decide_step(self._context, path, sides)
+        return decide_step(self._context, path, sides, self.clearance)
 
     def unready(self, path: RelPath, sides: Sides) -> bool:
         """Whether the local file changed and may not be read yet (it is being written)."""
@@ -84,7 +90,7 @@ class Worksite:
             sides = sides_of(self._context, step.path, listed_by_facts(step.path, facts))
             if self.unready(step.path, sides):
                 return None
-            again = decide_step(self._context, step.path, sides)
+            again = decide_step(self._context, step.path, sides, self.clearance)
         except (Stale, ItemError, RemoteError, PairHalted):
             return None
         return again if again.rule.do in {*GOES_UP, Do.ADOPT, Do.NOTHING, Do.DOWNLOAD, Do.KEEP_BOTH} else None

@@ -37,6 +37,7 @@ from syncd.ports import (
     Removal,
     Temporary,
     Unchanged,
+    Usage,
 )
 
 _NO_FOLDER_OF_OURS = {errno.ELOOP, errno.ENOTDIR, errno.EXDEV}
@@ -229,10 +230,13 @@ class Root:
         """Whether anyone has the staged file open at all. Stale where there is none."""
         return self._openness(_staged_path(path), for_writing=False, max_age_s=max_age_s)
 
-    def trashed_open_elsewhere(self, name: str) -> Openness:
-        """Whether anyone still has a trashed file open for writing. Stale where there is none."""
-        trashed = f"{OURS}/{trash.FOLDER}/{trash.own_name(name)}"
-        return self._openness(trashed, for_writing=True, max_age_s=_BLIND_AGE_S)
+    def open_trashed(self, name: str) -> AbstractContextManager[Handle]:
+        """Open a trashed file for reading. Stale where there is none."""
+        return self._handle(_trashed_path(name))
+
+    def trashed_open_elsewhere(self, name: str, *, for_writing: bool = True) -> Openness:
+        """Whether anyone still has a trashed file open, for writing or at all. Stale where there is none."""
+        return self._openness(_trashed_path(name), for_writing=for_writing, max_age_s=_BLIND_AGE_S)
 
     def remove(self, allowed: Removal) -> None:
         """The one removal. A Proof's staged file must still be exactly that one (Stale); the others may be gone."""
@@ -277,6 +281,13 @@ class Root:
             give_way(Spot(root, OURS))
 
     # --- what the root is --------------------------------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """How full its file system is, as `df` counts it. PairHalted for the root, ItemError where nobody can tell."""
+        with self._anchor.root() as root, translated(str(self.path)):
+            seen = os.fstatvfs(root)
+        used = (seen.f_blocks - seen.f_bfree) * seen.f_frsize
+        return Usage(used=used, size=used + seen.f_bavail * seen.f_frsize)
 
     def marker(self) -> Marker | None:
         """The root's marker; None where there is none. PairHalted where it cannot be read."""
@@ -345,6 +356,10 @@ class Root:
 
 def _staged_path(path: RelPath) -> str:
     return f"{OURS}/{cleaning.FOLDER}/{cleaning.staged_name(path)}"
+
+
+def _trashed_path(name: str) -> str:
+    return f"{OURS}/{trash.FOLDER}/{trash.own_name(name)}"
 
 
 def _refuse_ours(path: str) -> None:

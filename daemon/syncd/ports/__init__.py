@@ -60,6 +60,7 @@ from syncd.ports.tree import (
     ScanProblem,
     Temporary,
     Unchanged,
+    Usage,
 )
 
 __all__ = [
@@ -112,4 +113,5 @@ __all__ = [
     "TrashRow",
     "Unchanged",
     "Unchecked",
+    "Usage",
 ]

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from syncd.core.model import LocalStat, Record
+from syncd.core.model import Digest, LocalStat, Record
 from syncd.core.paths import RelPath
 from syncd.ports.tree import Hashes
 
@@ -18,7 +18,7 @@ class HistoryRow:
 
     at: float
     path: str
-    operation: str  # upload download adopt trash delete clean restore conflict superseded ...
+    operation: str  # upload download adopt trash expire delete clean restore conflict superseded ...
     rule: str
     result: str  # done stale failed
     size: int = 0
@@ -103,6 +103,25 @@ class RecordStore(Protocol):
 
     def by_inode(self, inode: int, size: int, mtime_ns: int) -> Record | None:
         """The newest record whose local side was that file: a rename's old name, or, once it is known, its new one."""
+        ...
+
+    def holding(self, digests: Sequence[Digest]) -> Iterator[Record]:
+        """The records of these contents, whatever became of either side. It reads every row: for rare questions."""
+        ...
+
+    def nth_newest(self, place: int) -> tuple[int, RelPath] | None:
+        """(mtime in ns, path) of the file here that is so manieth from the newest, from 1; None: there are fewer."""
+        ...
+
+    def oldest_cleanable(self, most: int, *, due_ns: int) -> Iterator[RelPath]:
+        """Paths of `core.classify.cleanable` files on both sides, at most so many, each group oldest first.
+
+        First those that were looked at until `due_ns`, then the others.
+        """
+        ...
+
+    def cleaning_bytes(self) -> int:
+        """The size of all that is on its way out: what the next finished cleanings free."""
         ...
 
     def drop_all(self) -> None:

@@ -57,6 +57,14 @@ class Openness(str, Enum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A file system as `df` counts it: bytes in use, and those with what a user without privileges may still take."""
+
+    used: int
+    size: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashes:
     """Everything one read of a file told us."""
@@ -223,8 +231,16 @@ class LocalTree(Protocol):
 
     def staged_open_elsewhere(self, path: RelPath, *, max_age_s: float = 0.0) -> Openness: ...
 
-    def trashed_open_elsewhere(self, name: str) -> Openness:
-        """Whether anyone still has a trashed file open for writing. Stale where there is none."""
+    def open_trashed(self, name: str) -> AbstractContextManager[OpenFile]:
+        """Open a trashed file for reading. Stale where there is none."""
+        ...
+
+    def trashed_open_elsewhere(self, name: str, *, for_writing: bool = True) -> Openness:
+        """Whether anyone still has a trashed file open, for writing or at all. Stale where there is none."""
+        ...
+
+    def usage(self) -> Usage:
+        """How full the root's file system is."""
         ...
 
     def remove(self, allowed: Removal) -> None:

@@ -248,6 +248,8 @@ def bucket_pair(batch: Batch, bucket: str) -> Pair:
         interval=batch.interval,
         settle=batch.settle,
         cleanup=True,
+        trash_keep=batch.trash_keep,
+        trash_max=batch.trash_max,
         watch=False,
     )
 

@@ -23,6 +23,7 @@ from syncd.ports import Clock
 from syncd.runtime.archives import ArchiveOperations
 from syncd.runtime.assembly import Assembly
 from syncd.runtime.batch_assembly import BatchAssembly
+from syncd.runtime.expiry import expire_all, working_places
 from syncd.runtime.operations import Operations
 from syncd.runtime.run_report import batch_run_report, run_report, write_json
 from syncd.runtime.scale import threads_for
@@ -38,7 +39,7 @@ from syncd.workers.auditor import SETTINGS, Auditor
 from syncd.workers.batch import BatchSection
 from syncd.workers.feeder import PROVEN, Feeder
 from syncd.workers.hotfolder import HotFolder
-from syncd.workers.housekeeper import Housekeeper
+from syncd.workers.housekeeper import FIRST_PASS, Housekeeper
 from syncd.workers.reconciler import FORCE, LOST_EVENTS, Reconciler
 from syncd.workers.section import Section
 
@@ -102,9 +103,10 @@ class Daemon:
             clock=clock,
         )
         self._keeper = Housekeeper(
-            [self._count_requests, self._prune], stop=self._stop.child(), events=logs.events, clock=clock
+            [self._count_requests, self._prune, self._expire], stop=self._stop.child(), events=logs.events, clock=clock
         )
         self._counted: dict[str, int] = {}
+        self._kept_house: set[str] = set()
         self._status.workers = [*self._hot, *self._passing, *self._auditors, self._keeper, self._status]
         self._supervisor: Supervisor | None = None
         self._server = ControlServer(self._operations(), settings.places.socket, logs.events, version=__version__)
@@ -201,6 +203,7 @@ class Daemon:
     def _archived(self, section: BatchSection, feeder: Feeder) -> None:
         """After every run of a batch: the index gets its documents, and monitoring reads the run report."""
         feeder.wake(PROVEN)
+        self._keep_house(section.name)
         report = section.last_report
         if report is not None and not report.stopped:  # one broken off tells nothing
             told = batch_run_report(section.batch, report, section.waiting, now=self._clock.now(), dry=False)
@@ -243,6 +246,7 @@ class Daemon:
         """After every pass: files may wait for their time, and monitoring reads the run report."""
         for worker in hot:
             worker.wake("timer")
+        self._keep_house(section.name)
         report, error = section.last_report, section.last_failure
         if error is not None or (report is not None and not section.last_pass_failed):  # one broken off tells nothing
             told = run_report(section.pair, None if error else report, error, now=self._clock.now(), dry=False)
@@ -268,6 +272,18 @@ class Daemon:
                 section.context.records.prune_hashes(2 * section.tracked + SPARE_HASHES)
         for batch in self._batches:
             batch.prune(SPARE_HASHES)
+
+    def _expire(self) -> None:
+        """Empty the trash of what is over its time. It may wait for S3, so it is no silence."""
+        with self._keeper.progress.waiting("the trash"):
+            places = working_places(self._sections, self._batches)
+            expire_all(places, self._database, moved=self._keeper.progress.moved)
+
+    def _keep_house(self, name: str) -> None:
+        """A section that has been through for the first time is kept in order at once, not in an hour."""
+        if name not in self._kept_house:
+            self._kept_house.add(name)
+            self._keeper.wake(FIRST_PASS)
 
     def _operations(self) -> Operations:
         return Operations(

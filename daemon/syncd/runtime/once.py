@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,7 +30,8 @@ SETTLING_LOOKS = 3
 class Once:
     """Runs every section once. `out` takes the plan of a dry run, `screen` what else a person reads.
 
-    `logged`: the screen shows the log's lines too, in words, so that a failure is not said twice.
+    `logged`: the screen shows the log's lines too, in words, so that a failure is not said twice. `afterwards`: what is
+    done at the end of a run that may change things.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Once:
         report: Path | None,
         dry: bool,
         logged: bool = False,
+        afterwards: Callable[[], None] = lambda: None,
         out: TextIO = sys.stdout,
         screen: TextIO = sys.stderr,
     ) -> None:
@@ -57,6 +59,7 @@ class Once:
         self._report_file = report
         self._dry = dry
         self._logged = logged
+        self._afterwards = afterwards
         self._out = out
         self._screen = screen
 
@@ -76,6 +79,8 @@ class Once:
                 code, told = self._batch(batch)
                 codes.append(code)
                 reports.append(told)
+        if not self._dry and not self._stop.stopped():
+            self._afterwards()
         if self._report_file is not None and reports:
             alone = len(self._sections) + len(self._batches) == 1
             write_json(self._report_file, reports[0] if alone else reports)

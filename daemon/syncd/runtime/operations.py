@@ -264,7 +264,9 @@ class Operations:
     def trash(self, pair: str | None) -> Iterable[Row]:
         """What was displaced."""
         for place, _ in self._places(pair):
+            outlooks = recovery.outlooks(place, self._database)
             for kept in recovery.trash_rows(place, self._database):
+                expires, why = outlooks.get(kept.where, (None, ""))
                 yield {
                     "id": recovery.wire_id(kept),
                     "at": rfc3339(kept.at),
@@ -274,6 +276,8 @@ class Operations:
                     "reason": kept.reason,
                     "size": kept.size,
                     "digest": kept.digest,
+                    "expires": None if expires is None else rfc3339(expires),
+                    "kept": why,
                 }
 
     def trash_restore(self, id: str, to: str | None) -> None:

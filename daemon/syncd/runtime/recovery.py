@@ -18,7 +18,9 @@ from syncd.engine import content
 from syncd.engine.context import Context
 from syncd.engine.download import read_back
 from syncd.engine.execute import execute
+from syncd.engine.expiring import trash_claim
 from syncd.engine.observe import listed_by_facts, sides_of
+from syncd.engine.outlook import foresee
 from syncd.engine.step import Step
 from syncd.errors import ConfigError, ItemError, PairHalted, RemoteError, Stale, SyncdError
 from syncd.ports import Absent, Commit, ConflictRow, HistoryRow, Openness, TrashRow, Unchanged
@@ -73,6 +75,14 @@ def wire_id(row: TrashRow) -> str:
     return str(row.id) if row.id else row.where
 
 
+def outlooks(place: Place, database: Database) -> dict[str, tuple[float | None, str]]:
+    """(when it expires, why it outlives its time) of each, by where it lies; empty where the root cannot be seen."""
+    try:
+        return foresee(place.open(), database.trash.rows(place.name), database.conflicts.unresolved(place.name))
+    except (PairHalted, ConfigError, RemoteError, ItemError):
+        return {}
+
+
 def restore(place: Place, database: Database, row: TrashRow, to: str | None) -> str:
     """Bring a displaced version back to its own path, or to `to`, never over anything; return the path.
 
@@ -81,7 +91,7 @@ def restore(place: Place, database: Database, row: TrashRow, to: str | None) -> 
     context = place.open()
     path = _home(context, row) if to is None else _place(context, to)
     lair = parse_lair(row.where, key=context.key(row.path))
-    with _claimed(context, path):
+    with _claimed(context, path), _claimed(context, trash_claim(row.where)):
         if context.tree.lstat(path) is not None:
             raise _taken(path)
         try:
@@ -187,7 +197,7 @@ def resolve(place: Place, database: Database, conflict: ConflictRow, keep: str) 
         raise BadRequest(f"{keep!r} is no way to settle a conflict", hint="keep local, remote or both")
     context = place.open()
     path = _parsed(conflict.path)
-    with _claimed(context, path):
+    with _claimed(context, path), _claimed(context, trash_claim(conflict.loser_at)):
         _refuse_settled(database, conflict)
         if keep != conflict.winner:
             _settle(context, database, conflict, path, both=keep == "both")

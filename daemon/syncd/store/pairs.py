@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import astuple, dataclass
 
-from syncd.core.model import LocalStat, Record
+from syncd.core.model import Digest, LocalStat, Record
 from syncd.core.paths import RelPath
 from syncd.ports import Clock, Commit, Hashes
 from syncd.store.connection import Readers
@@ -123,6 +123,22 @@ class PairStore:
     def by_inode(self, inode: int, size: int, mtime_ns: int) -> Record | None:
         """The record (of several the newest) whose local side was that file."""
         return self._records.by_inode(inode, size, mtime_ns)
+
+    def holding(self, digests: Sequence[Digest]) -> Iterator[Record]:
+        """The records of these contents."""
+        return self._records.holding(digests)
+
+    def nth_newest(self, place: int) -> tuple[int, RelPath] | None:
+        """(mtime in ns, path) of the file here that is so manieth from the newest, from 1; None: there are fewer."""
+        return self._records.nth_newest(place)
+
+    def oldest_cleanable(self, most: int, *, due_ns: int) -> Iterator[RelPath]:
+        """Paths that may be cleaned: those looked at until `due_ns`, then the others, each oldest first."""
+        return self._records.oldest_cleanable(most, due_ns=due_ns)
+
+    def cleaning_bytes(self) -> int:
+        """What files on their way out will free."""
+        return self._records.cleaning_bytes()
 
     def drop_all(self) -> None:
         """Forget every record of this set, those queued before included; hashes, plans and generation stay."""

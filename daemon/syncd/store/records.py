@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from syncd.core.model import Digest, ETag, HashType, LocalStat, LocalState, Origin, ProofKind, Record, RemoteState
 from syncd.core.paths import RelPath, order
-from syncd.store.columns import wide
+from syncd.store.columns import padded, wide
 from syncd.store.connection import Readers, Row
 
 PAGE = 1000
@@ -22,6 +22,17 @@ SELECT_INODE = (
     f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND stat_inode = ? AND stat_size = ? AND stat_mtime_ns = ? "
     "ORDER BY seq DESC LIMIT 1"
 )
+SELECT_HOLDING = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND digest IN ({{}}) ORDER BY path"
+SELECT_NTH_NEWEST = (
+    "SELECT stat_mtime_ns, path FROM record WHERE set_id = ? AND local = 'present' AND stat_mtime_ns IS NOT NULL "
+    "ORDER BY stat_mtime_ns DESC, path DESC LIMIT 1 OFFSET ?"
+)
+SELECT_OLDEST = (
+    "SELECT path FROM record WHERE set_id = ? AND local = 'present' AND remote = 'present' AND origin = 'uploaded' "
+    "AND proof <> 'unproven' AND kept = 0 AND stat_mtime_ns IS NOT NULL "
+    "ORDER BY looked_ns > ?, stat_mtime_ns, path LIMIT ?"
+)
+SELECT_CLEANING = "SELECT coalesce(sum(size), 0) FROM record WHERE set_id = ? AND local = 'cleaning'"
 COUNT_RECORDS = "SELECT count(*) FROM record WHERE set_id = ?"
 SELECT_LAST_SEQ = "SELECT last_seq FROM ledger WHERE id = 1"
 REPLACE_RECORDS = f"REPLACE INTO record (set_id, {COLUMNS})"
@@ -116,6 +127,31 @@ class Records:
         """The record (of several the newest) whose local side was that file."""
         row = self._readers.row(SELECT_INODE, (self._set_id, wide(inode), size, wide(mtime_ns)))
         return None if row is None else record_of(row)
+
+    def holding(self, digests: Sequence[Digest]) -> Iterator[Record]:
+        """The records of these contents. No index helps: it reads the whole set once for each 128 of them."""
+        known = set(digests)
+        for chunk in padded([bytes.fromhex(digest.hex) for digest in digests]):
+            sql = SELECT_HOLDING.format(",".join("?" * len(chunk)))
+            for row in self._readers.rows(sql, (self._set_id, *chunk)):
+                record = record_of(row)
+                if record.digest in known:
+                    yield record
+
+    def nth_newest(self, place: int) -> tuple[int, RelPath] | None:
+        """(mtime in ns, path) of the file that is so manieth from the newest, from 1; None: there are fewer."""
+        row = self._readers.row(SELECT_NTH_NEWEST, (self._set_id, place - 1))
+        return None if row is None else (int(row[0]), RelPath(row[1].decode("utf-8", "surrogateescape")))
+
+    def oldest_cleanable(self, most: int, *, due_ns: int) -> Iterator[RelPath]:
+        """Paths that may be cleaned: those looked at until `due_ns`, then the others, each oldest first."""
+        for (path,) in self._readers.rows(SELECT_OLDEST, (self._set_id, due_ns, most)):
+            yield RelPath(path.decode("utf-8", "surrogateescape"))
+
+    def cleaning_bytes(self) -> int:
+        """What files on their way out will free."""
+        row = self._readers.row(SELECT_CLEANING, (self._set_id,))
+        return 0 if row is None else int(row[0])
 
     def count(self) -> int:
         """How many rows the set has."""

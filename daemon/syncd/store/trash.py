@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from syncd.core.paths import order
 from syncd.ports import TrashRow
@@ -71,3 +72,11 @@ class Trash:
             return connection.execute(DELETE_TRASH, (id,)).rowcount == 1
 
         return self._writer.call(forget)
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """Drop entries whose file or object is gone, in one transaction, durably."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            connection.executemany(DELETE_TRASH, [(id,) for id in ids])
+
+        self._writer.call(forget)

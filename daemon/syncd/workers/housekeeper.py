@@ -1,4 +1,4 @@
-"""Keeps the database small: old history, hashes that nobody asks for, the request counts of long ago."""
+"""Keeps things small: trash over its time, old history, hashes that nobody asks for, request counts of long ago."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from syncd.ports import Clock, Events
 from syncd.workers.base import Worker
 
 EVERY_S = 3600.0
+
+FIRST_PASS = "first-pass"
+"""The reason of a round when a section has been through for the first time."""
 
 
 class Housekeeper(Worker):

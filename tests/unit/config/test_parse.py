@@ -75,6 +75,14 @@ ONE_PROBLEM = [
     ("interval = nan", ["pair[0].interval"]),
     ("interval = 1979-05-27", ["pair[0].interval"]),
     ('settle = "1h"', ["pair[0].settle", "settle_max"]),
+    ('trash_keep = "0s"', ["pair[0].trash_keep", "over 0", '"off"']),
+    ('trash_keep = "a month"', ["pair[0].trash_keep", '"a month"', '"1h30m"', '"off"']),
+    ('trash_max = "10G"', ["pair[0].trash_max", "10GiB", '"off"']),
+    ('cleanup = true\ncleanup_pressure = "100%"', ["pair[0].cleanup_pressure", '"99%"', '"off"']),
+    ("cleanup = true\ncleanup_keep_newest = -1", ["pair[0].cleanup_keep_newest", "from 0"]),
+    ('cleanup_after = "1h"', ["pair[0].cleanup_after", "cleanup = true"]),
+    ("cleanup_keep_newest = 5", ["pair[0].cleanup_keep_newest", "cleanup = true"]),
+    ('cleanup_pressure = "85%"', ["pair[0].cleanup_pressure", "cleanup = true"]),
     ('mode = "uplaod"', ["pair[0].mode", "bidirectional upload download", 'did you mean "upload"']),
     ("mode = 7", ["pair[0].mode", "bidirectional upload download"]),
     ('conflict = "keep_both"', ["pair[0].conflict", 'did you mean "keep-both"']),
@@ -348,3 +356,17 @@ def test_an_audit_is_off_or_has_its_period(written: str, period: timedelta | Non
 
 def test_an_audit_in_no_time_is_refused() -> None:
     assert problems(LOGS + 'audit = "0s"\n') == ['pair[0].audit (pair "logs"): "0s" is too short; it must be over 0']
+
+
+def test_how_long_the_trash_and_proven_files_stay() -> None:
+    pair_keys = (
+        'mode = "upload"\ntrash_keep = "7d"\ntrash_max = "10GiB"\ncleanup = true\ncleanup_after = "24h"\n'
+        'cleanup_keep_newest = 100\ncleanup_pressure = "85%"'
+    )
+    one = read(pair("logs", "/srv/logs", "s3://bucket/", pair_keys)).pairs[0]
+    assert (one.trash_keep, one.trash_max) == (timedelta(days=7), 10 << 30)
+    assert (one.cleanup_after, one.cleanup_keep_newest, one.cleanup_pressure) == (timedelta(days=1), 100, 0.85)
+    off = read(pair("logs", "/srv/logs", "s3://bucket/", 'trash_keep = "off"\ntrash_max = "off"')).pairs[0]
+    assert (off.trash_keep, off.trash_max) == (None, None)
+    batch = read('[[batch]]\nname = "small"\nroot = "/srv/small"\ntrash_keep = "1d"\ntrash_max = "1MiB"').batches[0]
+    assert (batch.trash_keep, batch.trash_max) == (timedelta(days=1), 1 << 20)

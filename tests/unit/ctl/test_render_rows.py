@@ -76,11 +76,13 @@ logs-3   2026-11-20T13:00:00Z   logs   local    open    a (the other at trash:x)
 
 def test_trash() -> None:
     row = {"id": "logs-4", "at": AT, "pair": "logs", "path": "a", "where": "local:x", "reason": "conflict", "size": 5}
+    kept = {**row, "id": "logs-5", "expires": None, "kept": "kept: for 12"}
     assert (
-        render_rows.render_trash([row], LOOK)
+        render_rows.render_trash([{**row, "expires": AT, "kept": ""}, kept], LOOK)
         == """\
-ID       AT                     PAIR   WHY        SIZE   PATH
-logs-4   2026-11-20T13:00:00Z   logs   conflict   5 B    a
+ID       AT                     PAIR   WHY        SIZE   EXPIRES                PATH
+logs-4   2026-11-20T13:00:00Z   logs   conflict   5 B    2026-11-20T13:00:00Z   a
+logs-5   2026-11-20T13:00:00Z   logs   conflict   5 B    -                      a (kept: for 12)
 
 `synctl trash restore ID` brings one back.
 """
