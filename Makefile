@@ -4,6 +4,7 @@
 #   make test    the whole suite, and the unit tests on every other Python 3.10 to 3.13 that is found
 #   make check   ruff, mypy, arch and unit tests, in seconds
 #   make soak    two and three daemons on one prefix, killed all the while, for SOAK_SECONDS (an hour)
+#   make crash   the whole crash matrix: a death at each pass of each checkpoint (make test dies at some of them)
 #   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
@@ -14,7 +15,7 @@ SOAK_SECONDS ?= 3600
 SOAK_SERVER ?= moto
 RUN = $(VENV)/bin/python
 
-.PHONY: help demo test test-pythons check soak bench format venv clean
+.PHONY: help demo test test-pythons check soak crash bench format venv clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,9 @@ check: venv
 
 soak: venv
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SERVER=$(SOAK_SERVER) $(RUN) -m pytest --timeout=0 tests/soak
+
+crash: venv
+	CRASH_ALL=1 $(RUN) -m pytest --timeout=0 tests/e2e/test_crash_matrix.py tests/e2e/test_crash_rollback.py
 
 bench: venv
 	PYTHONPATH=tests $(RUN) -m bench.archiver

@@ -7,7 +7,7 @@ import pytest
 from support.source import Module, daemon_modules, is_standard, modules
 
 FLOORS = {
-    **dict.fromkeys(("core", "errors", "events", "ports"), 1),
+    **dict.fromkeys(("core", "checkpoint", "errors", "events", "ports"), 1),
     **dict.fromkeys(("config", "local", "s3", "store", "index", "lifecycle"), 2),
     "engine": 3,
     "archive": 4,

@@ -144,6 +144,13 @@ class MotoServer:
         stored = [line for line in lines if line["status"] < 300 and _path(line["target"]).startswith(under)]
         return {line["hash"] for line in stored if line["hash"]}
 
+    def sent(self, since: int = 0) -> list[tuple[str, str]]:
+        """(key with its bucket, `file-hash`) of every request that brought an object's content, in order."""
+        with self._log.open("rb") as log:
+            log.seek(since)
+            lines = [json.loads(line) for line in log if line.endswith(b"\n")]
+        return [(_path(line["target"]), line["hash"]) for line in lines if line["hash"] and not line["copies"]]
+
     def _started(self, server: Process) -> bool:
         """The server writes its port first; then it listens."""
         if not server.running:
@@ -208,6 +215,46 @@ def one_writer_at_a_time() -> None:
         setattr(S3Response, name, locked(getattr(S3Response, name)))
 
 
+class Stricter:
+    """What moto is too kind for, asked for by the bucket's name: a real store refuses this.
+
+    `pinning-…`: a copy whose source is not the ETag that it names. `small-copies-…`: one of what we displace, as of an
+    object over 5 GiB, which is copied in parts.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        refusal = self._refusal(environ)
+        if refusal is None:
+            return self._app(environ, start)
+        status, code = refusal
+        start(status, [("Content-Type", "application/xml")])
+        return [f"<Error><Code>{code}</Code><Message>said by the stricter store</Message></Error>".encode()]
+
+    def _refusal(self, environ: dict[str, Any]) -> tuple[str, str] | None:
+        source = unquote(environ.get("HTTP_X_AMZ_COPY_SOURCE", "")).lstrip("/")
+        if not source or "uploadId" in environ.get("QUERY_STRING", ""):
+            return None
+        path = environ["PATH_INFO"].lstrip("/")
+        if path.startswith("small-copies-") and "/.syncd/trash/" in path:
+            return "400 Bad Request", "InvalidRequest"
+        asked = environ.get("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH", "").strip('"')
+        if path.startswith("pinning-") and asked and asked != _etag_now(source):
+            return "412 Precondition Failed", "PreconditionFailed"
+        return None
+
+
+def _etag_now(source: str) -> str:
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    bucket, _, key = source.partition("?")[0].partition("/")
+    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object(bucket, key)
+    return "" if found is None else str(found.etag).strip('"')
+
+
 def serve(log: Path) -> None:
     """Be the server: a free port, written beside the log, until the process is ended."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -229,7 +276,7 @@ def serve(log: Path) -> None:
                 sink.write(json.dumps(line) + "\n")
 
         one_writer_at_a_time()
-        app = DomainDispatcherApplication(create_backend_app)
+        app = Stricter(DomainDispatcherApplication(create_backend_app))
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
         partial = log.with_name("requests.port.partial")
         partial.write_text(str(server.port))

@@ -14,7 +14,7 @@ from syncd.archive.world import BatchFolder
 from syncd.core.archive import Archive
 from syncd.core.manifest import find_pointer
 from syncd.core.model import ETag, ObjectFacts
-from syncd.engine.deliver import Delivered, Parcel, Taken, collect, deliver, replace_own
+from syncd.engine.deliver import Delivered, Parcel, Taken, collect, deliver, find, replace_own
 from syncd.errors import ItemError, RemoteError, RemoteKind, Stale, SyncdError
 from syncd.ports import HistoryRow, OpenFile
 
@@ -26,15 +26,19 @@ def write_manifest(folder: BatchFolder, archive: Archive, etag: ETag) -> str:
 
     For the fallback, where the index could not take its documents. Raises Stale, Taken or RemoteError.
     """
-    return put_manifest(folder, archive, _last_member(folder, archive, etag))
+    return put_manifest(folder, archive, _last_member(folder, archive, etag), again=True)
 
 
-def put_manifest(folder: BatchFolder, archive: Archive, manifest: bytes) -> str:
-    """Put these bytes as the archive's manifest object, where nothing is, and prove it; return its s3:// address."""
+def put_manifest(folder: BatchFolder, archive: Archive, manifest: bytes, *, again: bool = False) -> str:
+    """Put these bytes as the archive's manifest object, where nothing is, and prove it; return its s3:// address.
+
+    `again`: a try before a crash may have put it, and what is there is not sent.
+    """
     context = folder.manifests or folder.context
     body = in_memory(context, archive, manifest)
     parcel = manifest_parcel(context, archive, body)
-    deliver(context, parcel, body)
+    if not (again and find(context, parcel)):
+        deliver(context, parcel, body)
     return address(context.pair.bucket, context.key(parcel.path))
 
 
@@ -79,7 +83,7 @@ class Sender:
                 with self._spooled(archive) as file:
                     delivered = self._send_again(archive, parcel, file, facts)
                     manifest = self._manifest_in(file, archive)
-            self._prove(archive, delivered, manifest)
+            self._prove(archive, delivered, manifest, again=True)
             return True
         return False
 
@@ -134,10 +138,10 @@ class Sender:
         batch = self._folder.batch
         return batch.manifest == "always" or not batch.index.url
 
-    def _prove(self, archive: Archive, delivered: Delivered, manifest: bytes) -> None:
+    def _prove(self, archive: Archive, delivered: Delivered, manifest: bytes, *, again: bool = False) -> None:
         """The manifest, then the commit that lets the originals go; only then is anything told."""
         folder = self._folder
-        manifest_at = put_manifest(folder, archive, manifest) if self._wants_manifest else ""
+        manifest_at = put_manifest(folder, archive, manifest, again=again) if self._wants_manifest else ""
         folder.store.prove(
             archive.uuid,
             etag=delivered.etag,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from syncd import checkpoint
 from syncd.errors import ConfigError, FatalError
 
 MAX_PATH = 107  # bytes in sockaddr_un, less its NUL
@@ -85,7 +86,8 @@ def _clear_stale(path: Path) -> None:
         raise FatalError(
             f"another daemon answers on {path}", hint=f"`synctl --socket {path} status` shows it; stop one of them"
         )
-    os.unlink(path)
+    with checkpoint.SOCKET_STALE:
+        os.unlink(path)
 
 
 def _answers(path: Path) -> bool:
@@ -104,6 +106,7 @@ def _remove(path: Path, made: tuple[int, int]) -> None:
     try:
         found = os.lstat(path)
         if (found.st_dev, found.st_ino) == made:
-            os.unlink(path)
+            with checkpoint.SOCKET_UNLINK:
+                os.unlink(path)
     except FileNotFoundError:
         return

@@ -63,6 +63,12 @@ def after_refusal(context: Context, parcel: Parcel, stale: Stale) -> Delivered:
     return found
 
 
+def find(context: Context, parcel: Parcel) -> Delivered | None:
+    """Prove what lies under its key; None where nothing does, or other bytes do."""
+    facts = context.objects.head(context.key(parcel.path))
+    return None if facts is None else collect(context, parcel, facts)
+
+
 def collect(context: Context, parcel: Parcel, facts: ObjectFacts) -> Delivered | None:
     """Prove an object that lies there already; None where it holds other bytes."""
     if facts.size != parcel.size:

@@ -12,6 +12,7 @@ from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elastic_transport import SerializationError as BadBody
 from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, UnsupportedProductError
 
+from syncd import checkpoint
 from syncd.config.types import Index
 from syncd.errors import RemoteError, RemoteKind
 from syncd.index.address import check_ca_file, credentials, parse_address
@@ -39,7 +40,7 @@ class ElasticIndex(RemoteIndex):
 
     def _put_template(self, body: Mapping[str, Any]) -> None:
         parameters = {name.removeprefix("_"): value for name, value in body.items()}  # the client writes meta as _meta
-        with self._translated():
+        with self._translated(), checkpoint.INDEX_TEMPLATE:
             self._client.indices.put_index_template(name=self._index, **parameters)
 
     def _exists(self) -> bool:
@@ -48,7 +49,7 @@ class ElasticIndex(RemoteIndex):
 
     def _bulk(self, body: bytes) -> object:
         operations: Any = body  # its signature speaks of mappings; bytes pass it as they are
-        with self._translated():
+        with self._translated(), checkpoint.INDEX_BULK:
             return self._client.bulk(operations=operations).body
 
     def _search(self, body: Mapping[str, Any]) -> object:

@@ -12,6 +12,7 @@ from opensearchpy import OpenSearch, OpenSearchWarning
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, SerializationError, SSLError, TransportError
 
+from syncd import checkpoint
 from syncd.config.types import Index
 from syncd.index.address import check_ca_file, credentials, parse_address
 from syncd.index.bound import Bound
@@ -40,7 +41,7 @@ class OpenSearchIndex(RemoteIndex):
                 return None
 
     def _put_template(self, body: Mapping[str, Any]) -> None:
-        with self._translated():
+        with self._translated(), checkpoint.INDEX_TEMPLATE:
             self._client.indices.put_index_template(name=self._index, body=dict(body))
 
     def _exists(self) -> bool:
@@ -48,7 +49,7 @@ class OpenSearchIndex(RemoteIndex):
             return bool(self._client.indices.exists(index=self._index))
 
     def _bulk(self, body: bytes) -> object:
-        with self._translated():
+        with self._translated(), checkpoint.INDEX_BULK:
             return self._client.bulk(body=body)
 
     def _search(self, body: Mapping[str, Any]) -> object:

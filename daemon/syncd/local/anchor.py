@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from syncd import checkpoint
 from syncd.core.paths import OURS
 from syncd.errors import PairHalted
 from syncd.local.openat2 import open_beneath
@@ -91,8 +92,10 @@ class Anchor:
         try:
             for part in path.split("/"):
                 try:
-                    os.mkdir(part, mode, dir_fd=here)
-                    os.fsync(here)
+                    with checkpoint.LOCAL_MKDIR:
+                        os.mkdir(part, mode, dir_fd=here)
+                    with checkpoint.LOCAL_SYNC_MKDIR:
+                        os.fsync(here)
                 except FileExistsError:
                     pass
                 inner = self._open(here, part, _FOLDER)

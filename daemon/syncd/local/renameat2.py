@@ -9,6 +9,7 @@ import platform
 from functools import cache
 from typing import Any
 
+from syncd import checkpoint
 from syncd.local.spot import Spot
 from syncd.local.unlink import unlink
 from syncd.ports import OwnTemporary
@@ -62,15 +63,18 @@ class Renames:
 
     def take(self, source: Spot, target: Spot) -> None:
         """Rename to a name of ours: one that does not exist, or the marker's, which is replaced."""
-        self.call(source, target, 0)
+        with checkpoint.LOCAL_RENAME:
+            self.call(source, target, 0)
 
     def exchange(self, one: Spot, other: Spot) -> None:
         """Swap two names at once. FlagsRefused where that cannot be."""
-        self.call(one, other, EXCHANGE)
+        with checkpoint.LOCAL_EXCHANGE:
+            self.call(one, other, EXCHANGE)
 
     def noreplace(self, source: Spot, target: Spot) -> None:
         """Rename, never over anything (FileExistsError). FlagsRefused where that cannot be."""
-        self.call(source, target, NOREPLACE)
+        with checkpoint.LOCAL_NOREPLACE:
+            self.call(source, target, NOREPLACE)
 
     def give(self, ours: Spot, target: Spot) -> None:
         """Move a file from a name of ours, never over anything (FileExistsError), also where the flag is refused."""
@@ -78,5 +82,6 @@ class Renames:
             self.noreplace(ours, target)
         except FlagsRefused:
             # Nobody but us writes the first name, so that between link and unlink nothing of others can be lost.
-            os.link(ours.name, target.name, src_dir_fd=ours.folder, dst_dir_fd=target.folder, follow_symlinks=False)
+            with checkpoint.LOCAL_LINK:
+                os.link(ours.name, target.name, src_dir_fd=ours.folder, dst_dir_fd=target.folder, follow_symlinks=False)
             unlink(ours, OwnTemporary(ours.name))

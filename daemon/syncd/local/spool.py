@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+from syncd import checkpoint
 from syncd.core.timeuuid import is_time_uuid
 from syncd.errors import ItemError, PairHalted, Stale
 from syncd.local.handle import Handle
@@ -29,7 +30,8 @@ class SpooledFile:
     def __init__(self, folder: int, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._fd = os.open(name, _NEW, 0o600, dir_fd=folder)
+        with checkpoint.SPOOL_CREATE:
+            self._fd = os.open(name, _NEW, 0o600, dir_fd=folder)
         self.finished = False
 
     def write(self, piece: bytes) -> None:
@@ -42,8 +44,10 @@ class SpooledFile:
     def finish(self) -> None:
         """fsync of the file and its folder; nothing is written any more. ItemError on a full disk."""
         with translated(self._name):
-            os.fsync(self._fd)
-            os.fsync(self._folder)
+            with checkpoint.SPOOL_SYNC:
+                os.fsync(self._fd)
+            with checkpoint.SPOOL_SYNC_FOLDER:
+                os.fsync(self._folder)
         self.close()
         self.finished = True
 

@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from syncd import checkpoint
 from syncd.core.model import LocalStat
 
 
@@ -40,4 +41,5 @@ class Spot:
 
     def sync(self) -> None:
         """Make the folder's names durable."""
-        os.fsync(self.folder)
+        with checkpoint.LOCAL_SYNC_FOLDER:
+            os.fsync(self.folder)

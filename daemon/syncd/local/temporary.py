@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from syncd import checkpoint
 from syncd.core.model import LocalStat
 from syncd.errors import ItemError
 from syncd.local.spot import Spot, local_stat
@@ -27,7 +28,8 @@ class PartialFile:
         self.name = secrets.token_hex(16) + suffix
         self._folder = folder
         self._held = -1  # O_PATH: knows the file after it is closed, and is no open file to a lease
-        self._fd = os.open(self.name, _NEW, 0o644, dir_fd=folder)
+        with checkpoint.LOCAL_CREATE:
+            self._fd = os.open(self.name, _NEW, 0o644, dir_fd=folder)
         try:
             self._held = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         except BaseException:
@@ -51,7 +53,8 @@ class PartialFile:
                 os.fchmod(self._fd, mode & PERMISSIONS)
             if mtime_ns is not None:
                 self._date(mtime_ns)
-            os.fsync(self._fd)
+            with checkpoint.LOCAL_SYNC_FILE:
+                os.fsync(self._fd)
             done, self._fd = self._fd, -1
             os.close(done)
 

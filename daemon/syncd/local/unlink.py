@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from syncd import checkpoint
 from syncd.errors import Stale
 from syncd.local.spot import Spot
 from syncd.ports import ExpiredTrash, OwnTemporary, Proof, Removal
@@ -22,13 +23,15 @@ def unlink(spot: Spot, allowed: Removal) -> None:
         case ExpiredTrash(name) | OwnTemporary(name):
             if spot.name != name:
                 raise ValueError(f"allowed is {name}, not {spot.name}")
-    os.unlink(spot.name, dir_fd=spot.folder)
+    with checkpoint.LOCAL_UNLINK:
+        os.unlink(spot.name, dir_fd=spot.folder)
 
 
 def give_way(spot: Spot) -> bool:
     """Remove an empty folder that stands where a file is to be. False where it is none; nothing else can go by it."""
     try:
-        os.rmdir(spot.name, dir_fd=spot.folder)
+        with checkpoint.LOCAL_RMDIR:
+            os.rmdir(spot.name, dir_fd=spot.folder)
     except OSError:  # no folder, or something is in it
         return False
     return True

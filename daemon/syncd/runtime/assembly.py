@@ -31,6 +31,8 @@ from syncd.workers.section import Opened, Section
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from syncd.s3.copying import Journal
+
 UNMARKED = "unmarked"
 """The identity of a root that we may not write: it works for upload, without removals."""
 
@@ -64,7 +66,7 @@ class Assembly:
             pair=pair,
             wants=_wants(pair),
             tree=root,
-            objects=link.objects(endpoint.capabilities),
+            objects=link.objects(endpoint.capabilities, records),
             records=records,
             endpoint=endpoint,
             host=host_of(self.hostname, self.machine_id, marker, self.clock.now()),
@@ -84,7 +86,7 @@ class Assembly:
         endpoint = self._canaries.current(context.pair, context.endpoint, link.probe)
         if endpoint is context.endpoint:
             return context
-        return replace(context, objects=link.objects(endpoint.capabilities), endpoint=endpoint)
+        return replace(context, objects=link.objects(endpoint.capabilities, context.records), endpoint=endpoint)
 
     @property
     def _canaries(self) -> Canaries:
@@ -164,17 +166,25 @@ class Link:
 
         return cls(pair=pair, client=connect(pair.s3), counts=counts, problem=problem)
 
-    def objects(self, capabilities: Capabilities) -> ObjectStore:
-        """The store, used as a probe found it."""
+    def objects(self, capabilities: Capabilities, journal: Journal | None = None) -> ObjectStore:
+        """The store, used as a probe found it. Who writes gives it the journal of uploads: large copies are some."""
         from syncd.s3.buckets import BucketsObjects
+        from syncd.s3.copying import BucketJournal
         from syncd.s3.gateway import Boto3Objects
+
+        many = self.pair.layout == "buckets"
 
         def one(bucket: str) -> Boto3Objects:
             return Boto3Objects(
-                self.client, bucket, checksum=self.pair.s3.checksum, capabilities=capabilities, counts=self.counts
+                self.client,
+                bucket,
+                checksum=self.pair.s3.checksum,
+                capabilities=capabilities,
+                counts=self.counts,
+                journal=BucketJournal(journal, bucket) if journal is not None and many else journal,
             )
 
-        if self.pair.layout == "buckets":
+        if many:
             return BucketsObjects(lambda: _folders(self.pair.local), one, problem=self.problem)
         return one(self.pair.bucket)
 

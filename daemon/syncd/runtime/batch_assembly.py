@@ -127,7 +127,7 @@ class BatchAssembly:
         endpoint = self._canaries.current(context.pair, context.endpoint, link.probe)
         if endpoint is context.endpoint:
             return context
-        return replace(context, objects=link.objects(endpoint.capabilities), endpoint=endpoint)
+        return replace(context, objects=link.objects(endpoint.capabilities, context.records), endpoint=endpoint)
 
     @property
     def _canaries(self) -> Canaries:
@@ -136,13 +136,13 @@ class BatchAssembly:
     # --- the parts of a world ---
 
     def _context(self, pair: Pair, root: Root, marker: Marker, link: Link) -> Context:
-        endpoint = self._canaries.known(pair)
+        endpoint, records = self._canaries.known(pair), self._records(pair, marker)
         return Context(
             pair=pair,
             wants=Filter(pair.include, pair.exclude).wants,
             tree=root,
-            objects=link.objects(endpoint.capabilities),
-            records=self._records(pair, marker),
+            objects=link.objects(endpoint.capabilities, records),
+            records=records,
             endpoint=endpoint,
             host=host_of(self.hostname, self.machine_id, marker, self.clock.now()),
             clock=self.clock,
@@ -166,12 +166,12 @@ class BatchAssembly:
             bucket=batch.manifest_bucket,
             prefix=f"{context.pair.bucket}/",
         )
-        endpoint = self._canaries.known(pair)
+        endpoint, records = self._canaries.known(pair), self._records(pair, marker)
         return replace(
             context,
             pair=pair,
-            objects=self._link(batch, pair).objects(endpoint.capabilities),
-            records=self._records(pair, marker),
+            objects=self._link(batch, pair).objects(endpoint.capabilities, records),
+            records=records,
             endpoint=endpoint,
         )
 

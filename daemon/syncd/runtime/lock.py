@@ -15,6 +15,7 @@ from types import TracebackType
 
 import psutil
 
+from syncd import checkpoint
 from syncd.errors import FatalError
 
 LOCK_NAME = "lock"
@@ -110,8 +111,9 @@ class StateLock:
             if not _flock(descriptor, fcntl.LOCK_EX) or not self._is_at_path(descriptor):
                 return False
             content = json.dumps(asdict(_myself())).encode()
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, content, 0)
+            with checkpoint.STATE_LOCK:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, content, 0)
             self._descriptor, descriptor = descriptor, -1
             return True
         finally:

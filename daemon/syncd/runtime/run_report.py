@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from syncd import checkpoint
 from syncd.config.types import Batch, Pair
 from syncd.core.model import Mode
 from syncd.engine.report import CycleReport
@@ -139,6 +139,8 @@ def human_size(size: float) -> str:
 def write_json(path: Path, value: dict[str, Any] | Sequence[dict[str, Any]]) -> None:
     """Write it whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.partial")  # one name: a killed run's half is written over
+    with checkpoint.STATE_REPORT:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    with checkpoint.STATE_REPORT_RENAME:
+        temporary.replace(path)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from syncd import checkpoint
 from syncd.core.model import ETag
 from syncd.errors import RemoteError, RemoteKind
 from syncd.s3.facts import parse_etag
@@ -68,7 +69,7 @@ class Canary:
 
     def must(self, call: Callable[..., Any], **parameters: Any) -> Any:
         """The answer of what every store does that is there. RemoteError else."""
-        with self.place.translated():
+        with self.place.translated(), checkpoint.S3_PROBE:
             answer = call(Bucket=self._bucket, **parameters)
         self._note(call, parameters, answer)
         return answer
@@ -95,7 +96,8 @@ class Canary:
         try:
             with self.place.translated():
                 try:
-                    answer = call(Bucket=self._bucket, **parameters)
+                    with checkpoint.S3_PROBE:
+                        answer = call(Bucket=self._bucket, **parameters)
                 except ClientError as error:
                     status, code = error_status(error), error_code(error)
                     if status in BUSY or (code in DECISIVE and code not in ABOUT_BYTES):
@@ -167,19 +169,19 @@ class Canary:
 
         gone = (ClientError, BotoCoreError)  # a policy without delete: the canary is small
         for key, upload in self._uploads:
-            with suppress(*gone):
+            with suppress(*gone), checkpoint.S3_PROBE:
                 self.client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
         for key in {key for key, _ in self._made}:
-            with suppress(*gone):
+            with suppress(*gone), checkpoint.S3_PROBE:
                 self._made.append((key, self.client.delete_object(Bucket=self._bucket, Key=key).get("VersionId", "")))
         if not any(version for _, version in self._made):
             return
-        with suppress(*gone):  # not every answer names the version that it made
+        with suppress(*gone), checkpoint.S3_PROBE:  # not every answer names the version that it made
             seen = self.client.list_object_versions(Bucket=self._bucket, Prefix=self.key)
             self._made += [(row["Key"], row["VersionId"]) for row in seen.get("Versions", ())]
             self._made += [(row["Key"], row["VersionId"]) for row in seen.get("DeleteMarkers", ())]
         for key, version in {made for made in self._made if made[1]}:
-            with suppress(*gone):
+            with suppress(*gone), checkpoint.S3_PROBE:
                 self.client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
 
     # --- inside -------------------------------------------------------------------------------------------
@@ -189,7 +191,8 @@ class Canary:
 
         with self.place.translated():
             try:
-                answer = call(Bucket=self._bucket, **parameters)
+                with checkpoint.S3_PROBE:
+                    answer = call(Bucket=self._bucket, **parameters)
             except ClientError as error:
                 status = error_status(error)
                 if status == 412 or (status in UNKNOWN_HERE and error_code(error) not in DECISIVE):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
+from syncd import checkpoint
 from syncd.core.model import ETag
 from syncd.errors import RemoteError, Stale
-from syncd.ports import Part, PutAnswer
+from syncd.ports import Part
 from syncd.s3.facts import any_checksum, parse_etag
 from syncd.s3.parameters import quoted
 from syncd.s3.translate import Place
@@ -23,6 +24,44 @@ MAX_PARTS = 10_000
 
 CARRIED = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Metadata")
 """What HEAD shows and Create takes: a copy in parts begins with none of it."""
+
+
+class Journal(Protocol):
+    """Where an upload in parts is noted, so that it alone is dropped after a crash."""
+
+    def journal_upload(self, key: str, upload_id: str) -> None:
+        """Remember it, durably on return."""
+        ...
+
+    def forget_upload(self, upload_id: str) -> None:
+        """It was completed or dropped."""
+        ...
+
+
+class NoJournal:
+    """For who makes no such copies."""
+
+    def journal_upload(self, key: str, upload_id: str) -> None:
+        """Remember nothing."""
+
+    def forget_upload(self, upload_id: str) -> None:
+        """There is nothing to forget."""
+
+
+class BucketJournal:
+    """The journal of many buckets, as one of them writes to it: keys begin with its name."""
+
+    def __init__(self, journal: Journal, bucket: str) -> None:
+        self._journal = journal
+        self._bucket = bucket
+
+    def journal_upload(self, key: str, upload_id: str) -> None:
+        """Under the whole key."""
+        self._journal.journal_upload(f"{self._bucket}/{key}", upload_id)
+
+    def forget_upload(self, upload_id: str) -> None:
+        """An id is one bucket's alone."""
+        self._journal.forget_upload(upload_id)
 
 
 def ranges(size: int) -> list[tuple[int, int]]:
@@ -43,7 +82,8 @@ def tags_of(client: S3Client, bucket: str, key: str) -> str:
     from botocore.exceptions import ClientError
 
     try:
-        answer = client.get_object_tagging(Bucket=bucket, Key=key)
+        with checkpoint.S3_TAGS:
+            answer = client.get_object_tagging(Bucket=bucket, Key=key)
     except ClientError:  # a store without tags, or a policy without GetObjectTagging: the bytes matter more
         return ""
     return urlencode([(tag["Key"], tag["Value"]) for tag in answer["TagSet"]])
@@ -69,7 +109,7 @@ def _copy_part(
     start: int,
     length: int,
 ) -> Part:
-    with target.translated(pinned=True):
+    with target.translated(pinned=True), checkpoint.S3_COPY_PART:
         answer = client.upload_part_copy(
             Bucket=target.bucket,
             Key=target.key,
@@ -83,11 +123,18 @@ def _copy_part(
     return Part(number, parse_etag(result.get("ETag")), any_checksum(result))
 
 
-def or_abort(step: Callable[[], PutAnswer], abort: Callable[[], None]) -> PutAnswer:
-    """What `step` returns; where it fails, the upload is dropped first (an abandoned one is billed)."""
+@contextmanager
+def journaled(journal: Journal, key: str, upload_id: str, abort: Callable[[], None]) -> Iterator[None]:
+    """Around the parts: the upload is noted before the first, and forgotten once it is completed or dropped.
+
+    Where it fails it is dropped first (an abandoned one is billed); after a crash the next start does it.
+    """
+    journal.journal_upload(key, upload_id)
     try:
-        return step()
+        yield
     except BaseException:
         with suppress(RemoteError, Stale):  # what failed first is what is told
             abort()
+            journal.forget_upload(upload_id)
         raise
+    journal.forget_upload(upload_id)

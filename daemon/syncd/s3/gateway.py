@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from syncd import checkpoint
 from syncd.core.model import ETag, ObjectFacts
 from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.ports import (
@@ -40,7 +41,8 @@ TOO_LARGE_TO_COPY = frozenset({"InvalidRequest", "EntityTooLarge", "InvalidArgum
 class Boto3Objects:
     """One bucket as an ObjectStore. Thread-safe; several may share a client, a clock and the counts.
 
-    `checksum` is that of `[s3]`: crc64nvme, sha256 or none. `capabilities` are what the probe saw there.
+    `checksum` is that of `[s3]`: crc64nvme, sha256 or none. `capabilities` are what the probe saw there. `journal` is
+    told of the uploads that a large copy makes.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Boto3Objects:
         capabilities: Capabilities,
         counts: RequestCounts | None = None,
         clock: ServerClock | None = None,
+        journal: copying.Journal | None = None,
     ) -> None:
         self.client = client
         self.bucket = bucket
@@ -60,6 +63,7 @@ class Boto3Objects:
         self.place = Place(client.meta.endpoint_url, bucket)
         self._checksum = checksum
         self._clock = clock or ServerClock()
+        self._journal = journal or copying.NoJournal()
         self._bucket_seen = False
         self.counts.attach(client)
         self._clock.attach(client)
@@ -73,6 +77,7 @@ class Boto3Objects:
             capabilities=capabilities,
             counts=self.counts,
             clock=self._clock,
+            journal=self._journal,
         )
 
     @property
@@ -92,7 +97,7 @@ class Boto3Objects:
 
     def _list_page(self, prefix: str, token: str) -> Any:
         more: Parameters = {"ContinuationToken": token} if token else {}
-        with self.place.at(prefix).translated():
+        with self.place.at(prefix).translated(), checkpoint.S3_LIST:
             answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1000, **more)
         self._bucket_seen = True
         return answer
@@ -107,7 +112,8 @@ class Boto3Objects:
 
         with self.place.at(key).translated():
             try:
-                answer = self.client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+                with checkpoint.S3_HEAD:
+                    answer = self.client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
             except ClientError as error:
                 if error_status(error) != 404:
                     raise
@@ -123,7 +129,8 @@ class Boto3Objects:
         if self._bucket_seen:
             return
         try:
-            self.client.head_bucket(Bucket=self.bucket)
+            with checkpoint.S3_HEAD_BUCKET:
+                self.client.head_bucket(Bucket=self.bucket)
         except ClientError as error:
             if error_status(error) == 404:
                 error.response["Error"]["Code"] = "NoSuchBucket"
@@ -140,7 +147,7 @@ class Boto3Objects:
         """
         asked = _pinned_read(expect, version_id, byte_range(start, length), self.capabilities)
         place = self.place.at(key)
-        with place.translated(pinned=True):
+        with place.translated(pinned=True), checkpoint.S3_GET:
             answer = self.client.get_object(Bucket=self.bucket, Key=key, **asked)
         stream = answer["Body"]
         try:
@@ -166,15 +173,16 @@ class Boto3Objects:
         def send(whole: bool) -> PutAnswer:
             body.seek(start)
             sent = sendable(body, size, sha256=sums.sha256)
-            said = self.client.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=sent,
-                ContentLength=size,
-                **condition(expect, self.capabilities),
-                **described(headers, whole=whole),
-                **self._sums(sums),
-            )
+            with checkpoint.S3_PUT:
+                said = self.client.put_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=sent,
+                    ContentLength=size,
+                    **condition(expect, self.capabilities),
+                    **described(headers, whole=whole),
+                    **self._sums(sums),
+                )
             return put_answer(said, payload=signed_payload(sent))
 
         with self.place.at(key).translated(pinned=not isinstance(expect, Unchecked)):
@@ -189,7 +197,7 @@ class Boto3Objects:
 
     def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
         """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""
-        with self.place.at(key).translated():
+        with self.place.at(key).translated(), checkpoint.S3_PART:
             answer = self.client.upload_part(
                 Bucket=self.bucket,
                 Key=key,
@@ -211,7 +219,10 @@ class Boto3Objects:
             whole = {"ChecksumType": "FULL_OBJECT", "MpuObjectSize": size}
             whole |= sums_of(replace(sums, md5=None), checksum=self._checksum, capabilities=self.capabilities)
             whole.pop("ChecksumAlgorithm", None)
-        with self.place.at(key).translated(pinned=not isinstance(expect, Unchecked), in_parts=True):
+        with (
+            self.place.at(key).translated(pinned=not isinstance(expect, Unchecked), in_parts=True),
+            checkpoint.S3_COMPLETE,
+        ):
             answer = self.client.complete_multipart_upload(
                 Bucket=self.bucket,
                 Key=key,
@@ -232,7 +243,7 @@ class Boto3Objects:
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""
         try:
-            with self.place.at(key).translated():
+            with self.place.at(key).translated(), checkpoint.S3_ABORT:
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
         except RemoteError as error:
             if error.code not in {"NoSuchUpload", *GONE}:
@@ -260,14 +271,15 @@ class Boto3Objects:
         own = {} if headers is None else {"MetadataDirective": "REPLACE", **described(headers)}
         with self.place.at(target).translated(pinned=True):
             try:
-                answer = self.client.copy_object(
-                    Bucket=self.bucket,
-                    Key=target,
-                    CopySource={"Bucket": bucket, "Key": source},
-                    CopySourceIfMatch=quoted(source_etag),
-                    **condition(expect, self.capabilities),
-                    **own,
-                )
+                with checkpoint.S3_COPY:
+                    answer = self.client.copy_object(
+                        Bucket=self.bucket,
+                        Key=target,
+                        CopySource={"Bucket": bucket, "Key": source},
+                        CopySourceIfMatch=quoted(source_etag),
+                        **condition(expect, self.capabilities),
+                        **own,
+                    )
             except ClientError as error:
                 if error_code(error) not in TOO_LARGE_TO_COPY:
                     raise
@@ -283,7 +295,8 @@ class Boto3Objects:
 
         with self.place.at(key).translated(pinned=isinstance(expect, Matches)):
             try:
-                self.client.delete_object(Bucket=self.bucket, Key=key, **condition(expect, self.capabilities))
+                with checkpoint.S3_DELETE:
+                    self.client.delete_object(Bucket=self.bucket, Key=key, **condition(expect, self.capabilities))
             except ClientError as error:
                 if error_status(error) != 404 or error_code(error) == "NoSuchBucket":
                     raise
@@ -297,7 +310,8 @@ class Boto3Objects:
         checksum: Parameters = {}
         if self._checksum == "crc64nvme" and self.capabilities.stores_checksum:
             checksum = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
-        answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **parameters, **checksum)
+        with checkpoint.S3_CREATE:
+            answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **parameters, **checksum)
         return answer["UploadId"]
 
     def _copy_large(
@@ -313,7 +327,8 @@ class Boto3Objects:
         """In parts where the source is over 5 GiB; `why` again where it is not."""
         place = Place(self.place.endpoint, bucket, source)
         with place.translated(pinned=True):
-            seen = self.client.head_object(Bucket=bucket, Key=source)
+            with checkpoint.S3_HEAD_LARGE:
+                seen = self.client.head_object(Bucket=bucket, Key=source)
             if parse_etag(seen.get("ETag")) != source_etag:
                 raise Stale(f"{place}: it changed")
             if seen["ContentLength"] <= copying.LIMIT:
@@ -323,15 +338,11 @@ class Boto3Objects:
         with self.place.at(target).translated():
             upload_id = self._create(target, own | ({"Tagging": tags} if tags else {}))
 
-        def fill() -> PutAnswer:
-            parts = copying.copy_parts(
-                self.client, (bucket, source), source_etag, seen["ContentLength"], self.place.at(target), upload_id
-            )
-            return self.complete_multipart(
-                target, upload_id, parts, expect=expect, size=seen["ContentLength"], sums=Checksums()
-            )
-
-        return copying.or_abort(fill, lambda: self.abort_multipart(target, upload_id))
+        size = seen["ContentLength"]
+        with copying.journaled(self._journal, target, upload_id, lambda: self.abort_multipart(target, upload_id)):
+            at = self.place.at(target)
+            parts = copying.copy_parts(self.client, (bucket, source), source_etag, size, at, upload_id)
+            return self.complete_multipart(target, upload_id, parts, expect=expect, size=size, sums=Checksums())
 
 
 def _part(part: Part) -> Any:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from syncd import checkpoint
 from syncd.errors import FatalError
 from syncd.store.failure import explain
 
@@ -37,7 +38,8 @@ def _create(path: Path) -> None:
     os.close(descriptor)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        with checkpoint.STORE_CREATE:
+            os.fsync(folder)
     finally:
         os.close(folder)
 

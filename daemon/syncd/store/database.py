@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from syncd import checkpoint
 from syncd.errors import ConfigError, FatalError
 from syncd.ports import Clock
 from syncd.store.archives import Archives, find_batch, sweep
@@ -65,7 +66,8 @@ class Database:
                 undo.callback(connection.close)
                 migrate(connection, path)
                 _use_wal(connection, path)
-                sweep(connection)
+                with checkpoint.STORE_SWEEP:
+                    sweep(connection)
             except OSError as error:
                 hint = f"the daemon's user must own {path.parent}"
                 raise FatalError(f"the database {path} cannot be made: {error.strerror}", hint=hint) from error
@@ -111,8 +113,8 @@ class Database:
         """Write what is queued, then close. Every later call raises FatalError; a second close does nothing."""
         self._writer.close()
         self._readers.close()
-        # last, so that it folds the write-ahead log into the file and removes it
-        self._connection.close()
+        with checkpoint.STORE_CLOSE:  # last, so that it folds the write-ahead log into the file and removes it
+            self._connection.close()
 
     def __enter__(self) -> Database:
         return self

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from syncd import checkpoint
 from syncd.errors import FatalError
 from syncd.store.failure import moving_away
 
@@ -39,10 +40,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     steps = migrations()
     version = _version(connection, path, newest=len(steps))
     for step in steps[version:]:
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{step.script}\n"
-            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {step.number};\nCOMMIT;"
-        )
+        with checkpoint.STORE_MIGRATE:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{step.script}\n"
+                f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {step.number};\nCOMMIT;"
+            )
 
 
 def _version(connection: sqlite3.Connection, path: Path, *, newest: int) -> int:

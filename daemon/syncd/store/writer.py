@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
+from syncd import checkpoint
 from syncd.errors import FatalError
 from syncd.store.failure import explain
 from syncd.store.intake import Apply, Intake, Job
@@ -112,7 +113,8 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
         for apply, group in groupby(jobs, key=attrgetter("apply")):
             results += self._apply(apply, [job.work for job in group])
-        self._connection.execute("COMMIT")
+        with checkpoint.STORE_COMMIT:
+            self._connection.execute("COMMIT")
         for job, result in zip(jobs, results, strict=True):
             if isinstance(result, BaseException):
                 job.future.set_exception(result)

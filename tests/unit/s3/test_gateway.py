@@ -7,7 +7,7 @@ import io
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import Any
 
@@ -240,6 +240,58 @@ def test_a_large_source_that_changes_meanwhile_is_stale_and_the_upload_is_droppe
     with pytest.raises(Stale):
         objects.copy("k", "l", source_etag=TAG, expect=Absent(), headers=None)
     assert canned.operations()[-1] == "AbortMultipartUpload"
+
+
+class Notes:
+    """A journal of uploads, and what the store had heard when something was noted."""
+
+    def __init__(self, canned: Canned) -> None:
+        self._canned = canned
+        self.noted: list[tuple[str, str]] = []
+
+    def journal_upload(self, key: str, upload_id: str) -> None:
+        self.noted.append((f"{key} {upload_id}", self._heard()))
+
+    def forget_upload(self, upload_id: str) -> None:
+        self.noted.append((upload_id, self._heard()))
+
+    def _heard(self) -> str:
+        return (["", *self._canned.operations()])[-1]
+
+
+@pytest.mark.parametrize(("status", "last"), [(200, "CompleteMultipartUpload"), (412, "AbortMultipartUpload")])
+def test_a_copy_in_parts_is_journaled_before_its_first_and_forgotten_when_it_is_over(status: int, last: str) -> None:
+    client = connect(S3(endpoint_url="http://s3.test", retries=0))
+    canned = Canned(client)
+    notes = Notes(canned)
+    objects = Boto3Objects(client, "bucket", checksum="none", capabilities=Capabilities(), journal=notes)
+    large(canned)
+    if status != 200:
+        canned.instead("UploadPartCopy", status, error("PreconditionFailed"))
+    with suppress(Stale):
+        objects.with_capabilities(Capabilities()).copy("k", "l", source_etag=TAG, expect=Unchecked(), headers=None)
+    assert notes.noted == [("l u", "CreateMultipartUpload"), ("u", last)]
+
+
+def test_one_that_could_not_be_dropped_stays_in_the_journal() -> None:
+    client = connect(S3(endpoint_url="http://s3.test", retries=0))
+    canned = Canned(client)
+    notes = Notes(canned)
+    objects = Boto3Objects(client, "bucket", checksum="none", capabilities=Capabilities(), journal=notes)
+    large(canned)
+    canned.instead("UploadPartCopy", 412, error("PreconditionFailed"))
+    canned.instead("AbortMultipartUpload", 503, error("SlowDown"))
+    with pytest.raises(Stale):
+        objects.copy("k", "l", source_etag=TAG, expect=Unchecked(), headers=None)
+    assert notes.noted == [("l u", "CreateMultipartUpload")]
+
+
+def test_the_journal_of_many_buckets_names_the_bucket() -> None:
+    canned = Canned(connect(S3(endpoint_url="http://s3.test", retries=0)))
+    notes = Notes(canned)
+    copying.BucketJournal(notes, "logs").journal_upload("a/b", "u")
+    copying.BucketJournal(notes, "logs").forget_upload("u")
+    assert [what for what, _ in notes.noted] == ["logs/a/b u", "u"]
 
 
 def test_a_refused_copy_of_a_small_object_stays_refused() -> None:
