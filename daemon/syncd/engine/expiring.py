@@ -116,7 +116,7 @@ class _Run:
             with context.tree.open_trashed(name_of(item.where)) as file:
                 if file.fstat() != stat:
                     return ""
-                hashes = content.open_hashes(context, file, stat, frozenset({type.value}))
+                hashes = content.open_hashes(context, RelPath(item.where), file, stat, frozenset({type.value}))
         except (Stale, ItemError):
             return ""
         return text(hashes.digest(type))
