@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from types import TracebackType
+from typing import Any
 
 PIECE = 64 * 1024
 PATIENCE_S = 60.0
@@ -52,16 +53,21 @@ class Fault:
     method: str = ""  # any
     target: str = ""  # a regular expression, searched for
     times: int = 1_000_000  # so many requests, then it is over
+    skip: int = 0  # so many of them pass before
     delay_s: float = 0.0  # before the answer goes back
     rate: int = 0  # bytes a second, each way; 0: as fast as it goes
     hold_up_at: int | None = None  # the request's body stands still after so many bytes, until the gate opens
     reset_up_at: int | None = None  # the connection is reset after so many bytes of the request's body
+    flip_up_at: int | None = None  # one bit of this byte of the request's body is flipped
+    reset_down_at: int | None = None  # the connection is reset after so many bytes of the answer's body
     end_down_at: int | None = None  # the connection is closed after so many bytes of the answer's body
     flip_down_at: int | None = None  # one bit of this byte of the answer's body is flipped
     hole: bool = False  # swallow it and never answer
     drop_answer: bool = False  # the server does it; the client hears nothing but a reset
     answer: tuple[int, str] | None = None  # (status, S3 error code) instead of the server's answer
     date_shift_s: float = 0.0  # added to the Date of the answer
+    begin_anew: bool = False  # the server never hears of the token of a listing, and answers its first page again
+    rewrite: Callable[[bytes], bytes] | None = None  # the answer's whole body becomes this
     gate: Gate = field(default_factory=Gate)
 
 
@@ -92,7 +98,7 @@ class Proxy:
     def __init__(self, upstream: int, *, patience_s: float = PATIENCE_S) -> None:
         self._upstream = upstream
         self._patience_s = patience_s
-        self._faults: list[list[object]] = []  # [fault, times left]
+        self._faults: list[list[Any]] = []  # [fault, times left, times met]
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
@@ -100,6 +106,7 @@ class Proxy:
         self.seen: list[Seen] = []
         self.answered: list[Answered] = []
         self.port = 0
+        self.page_size = 0  # keys a page of every listing; 0: as many as are asked for
 
     @property
     def endpoint(self) -> str:
@@ -139,14 +146,14 @@ class Proxy:
     def add(self, fault: Fault) -> Gate:
         """From now on, do this to what matches. The first fault that matches counts."""
         with self._lock:
-            self._faults.append([fault, fault.times])
+            self._faults.append([fault, fault.times, 0])
         return fault.gate
 
     def mend(self) -> None:
         """Forget all faults; what stands at a gate goes on."""
         with self._lock:
             faults, self._faults = self._faults, []
-        for fault, _ in faults:
+        for fault, _, _ in faults:
             assert isinstance(fault, Fault)
             fault.gate.open()
 
@@ -198,6 +205,10 @@ class Proxy:
             client.sendall(_error(*fault.answer))
             return
         server = stack.enter_context(socket.create_connection(("127.0.0.1", self._upstream), self._patience_s))
+        if self.page_size:
+            head = re.sub(rb"\bmax-keys=\d+", b"max-keys=%d" % self.page_size, head, count=1)
+        if fault.begin_anew:
+            head = re.sub(rb"continuation-token=[^& ]*&?", b"", head, count=1)
         server.sendall(_edited(head, drop=("expect", "connection"), add="Connection: close"))
         body.pass_on(server.sendall, fault, upwards=True)
         answer, rest = _head(server)
@@ -218,6 +229,11 @@ class Proxy:
         if fault.date_shift_s:
             date = formatdate(time.time() + fault.date_shift_s, usegmt=True)
             head = _edited(head, drop=("date",), add=f"Date: {date}")
+        if fault.rewrite is not None:
+            while piece := server.recv(PIECE):
+                rest += piece
+            rest = fault.rewrite(rest)
+            head = _edited(head, drop=("content-length",), add=f"Content-Length: {len(rest)}")
         client.sendall(_edited(head, drop=("connection",), add="Connection: close"))
         length = 0 if method == "HEAD" else _length(head, default=None)
         _Body(server, rest, length).pass_on(client.sendall, fault, upwards=False)
@@ -226,10 +242,13 @@ class Proxy:
         with self._lock:
             self.seen.append(Seen(method=method, target=target))
             for row in self._faults:
-                fault, left = row
+                fault, left, _ = row
                 assert isinstance(fault, Fault)
                 assert isinstance(left, int)
                 if left > 0 and fault.method in {"", method} and re.search(fault.target, target):
+                    row[2] += 1
+                    if row[2] <= fault.skip:
+                        continue
                     row[1] = left - 1
                     return fault
         return Fault()
@@ -245,8 +264,9 @@ class _Body:
         self._at = 0
 
     def pass_on(self, sink: Callable[[bytes], object], fault: Fault, *, upwards: bool) -> None:
-        hold, cut = (fault.hold_up_at, fault.reset_up_at) if upwards else (None, fault.end_down_at)
-        flip = None if upwards else fault.flip_down_at
+        end_down = fault.end_down_at if fault.reset_down_at is None else fault.reset_down_at
+        hold, cut = (fault.hold_up_at, fault.reset_up_at) if upwards else (None, end_down)
+        flip = fault.flip_up_at if upwards else fault.flip_down_at
         while self._length is None or self._at < self._length:
             marks = [mark for mark in (hold, cut) if mark is not None and mark > self._at]
             piece = self._next(min([PIECE, *(mark - self._at for mark in marks)]))
@@ -262,7 +282,7 @@ class _Body:
             if self._at == hold:
                 fault.gate.hold()
             if self._at == cut:
-                if upwards:
+                if upwards or fault.reset_down_at is not None:
                     raise Cut
                 return
 

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from syncd import events
 from syncd.core.model import Digest, ETag, LocalStat, ObjectFacts, ProofKind
 from syncd.core.paths import RelPath
 from syncd.engine import content
@@ -17,10 +18,13 @@ from syncd.engine.multipart import put_in_parts
 from syncd.engine.precondition import own_write, sendable
 from syncd.engine.watched import Watched
 from syncd.errors import Raced, RemoteError, RemoteKind, Stale
-from syncd.ports import Hashes, ObjectHeaders, OpenFile, PutAnswer, RemoteExpect
+from syncd.ports import Hashes, Matches, ObjectHeaders, OpenFile, PutAnswer, RemoteExpect
 
 SINGLE_PUT = 64 << 20
 """Up to so many bytes go in one PUT."""
+
+TRIES = 3
+"""So often a file is sent whose bytes arrive spoilt: what lies there by then would be taken for it by its metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class Sent:
 
 
 def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect: RemoteExpect) -> Uploaded:
-    """Send exactly that version of a file. Raises Stale, ItemError or RemoteError; nothing is lost by any."""
+    """Send exactly that version of a file, anew where it arrives spoilt. Raises Stale, ItemError or RemoteError."""
     operation = uuid.uuid4().hex
     with context.tree.open(path) as file:
         if file.fstat() != stat:
@@ -64,18 +68,33 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         digest = hashes.digest(context.pair.hash)
         assert digest is not None
         described = headers(context, path, stat, digest, operation)
-        sent = send_file(
-            context, file, stat, path, key, expect=expect, headers=described, hashes=hashes, operation=operation
-        )
-        intact = sent.same is not False and file.fstat() == stat
+        for tried in range(1, TRIES + 1):
+            sent = send_file(
+                context, file, stat, path, key, expect=expect, headers=described, hashes=hashes, operation=operation
+            )
+            intact = sent.same is not False and file.fstat() == stat
+            try:
+                proof = verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE
+                break
+            except RemoteError as spoilt:
+                if tried == TRIES:
+                    raise
+                _say_spoilt(context, path, key, spoilt)
+                expect = Matches(sent.answer.etag)  # our own, and nobody's content: the next try takes its place
     return Uploaded(
         stat=stat,
         digest=digest,
         answer=sent.answer,
-        proof=verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE,
+        proof=proof,
         looked_ns=looked_ns,
         intact=intact,
         vouched=intact or sent.same is True,
+    )
+
+
+def _say_spoilt(context: Context, path: RelPath, key: str, spoilt: RemoteError) -> None:
+    context.events.emit(
+        events.TRANSFER_CORRUPTED, pair=context.pair.name, path=path, key=key, direction="up", reason=spoilt.message
     )
 
 

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -195,6 +196,11 @@ class LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """Count it: the library would print a traceback for every line."""
         self.lost += 1
+
+    def close(self) -> None:
+        """Let go of it; lines that still do not fit on the disk are lost like those before."""
+        with suppress(OSError):
+            super().close()
 
 
 def open_logs(

@@ -49,6 +49,7 @@ _WARNING = (
     events.WORKER_STALLED,
     events.PAIR_DEGRADED,
     events.CYCLE_FAILED,
+    events.REPORT_LOST,
     events.ENDPOINT_DEGRADED,
     events.ENDPOINT_UNPROVEN,
     events.ENDPOINT_LOST,

@@ -27,6 +27,8 @@ class Anchor:
         fd = self._descriptor()
         try:
             seen = os.fstat(fd)
+        except OSError as error:
+            raise root_lost(str(self.path), error) from error
         finally:
             os.close(fd)
         self.identity = (seen.st_dev, seen.st_ino)
@@ -43,7 +45,10 @@ class Anchor:
         """The root's descriptor (O_PATH). PairHalted where it is gone or another folder by now."""
         fd = self._descriptor()
         try:
-            seen = os.fstat(fd)
+            try:
+                seen = os.fstat(fd)
+            except OSError as error:
+                raise root_lost(str(self.path), error) from error
             if (seen.st_dev, seen.st_ino) != self.identity:
                 raise PairHalted(
                     f"the root {printable(str(self.path))} is another folder than the one that was opened",

@@ -13,8 +13,8 @@ from syncd.errors import Stale
 from syncd.local import lease
 from syncd.local.anchor import Anchor
 from syncd.local.digest import PIECE, Digester
-from syncd.local.spot import local_stat
-from syncd.local.translate import item_error
+from syncd.local.spot import let_go, local_stat
+from syncd.local.translate import item_error, translated
 from syncd.ports import Hashes, Inode, Openness
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,9 +30,12 @@ def open_regular(anchor: Anchor, path: str) -> int:
 
 
 def _regular(fd: int, path: str) -> int:
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise Stale(f"{path} is no regular file")
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Stale(f"{path} is no regular file")
+    except BaseException:
+        let_go(fd)
+        raise
     return fd
 
 
@@ -53,21 +56,22 @@ class Handle:
     def close(self) -> None:
         """Give the descriptor back; readers of it end."""
         if self._fd >= 0:
-            os.close(self._fd)
+            let_go(self._fd)
             self._fd = -1
 
     def fstat(self) -> LocalStat:
-        """The stat of what is open, wherever its name leads by now."""
-        return local_stat(os.fstat(self._fd))
+        """The stat of what is open, wherever its name leads by now. ItemError where the disk fails."""
+        return local_stat(self.identity())
 
     def inode(self) -> Inode:
         """The same with permission bits and owner."""
-        seen = os.fstat(self._fd)
+        seen = self.identity()
         return Inode(stat=local_stat(seen), mode=stat.S_IMODE(seen.st_mode), uid=seen.st_uid, gid=seen.st_gid)
 
     def identity(self) -> os.stat_result:
         """The whole stat, device included."""
-        return os.fstat(self._fd)
+        with translated(self._path):
+            return os.fstat(self._fd)
 
     def lease(self, *, for_writing: bool) -> Openness | None:
         """Whether others have it open (for writing), asked by a lease; None where leases are refused."""

@@ -12,7 +12,7 @@ from syncd.core.paths import OURS
 from syncd.errors import PairHalted
 from syncd.local.anchor import Anchor
 from syncd.local.renameat2 import Renames
-from syncd.local.spot import Spot
+from syncd.local.spot import Spot, let_go
 from syncd.local.temporary import partial_file
 from syncd.local.translate import printable, words
 from syncd.ports import Marker
@@ -40,7 +40,7 @@ def read_marker(anchor: Anchor) -> Marker | None:
     except OSError as error:
         raise _unreadable(anchor, words(error)[0]) from error
     finally:
-        os.close(fd)
+        let_go(fd)
     return _parse(anchor, text)
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from syncd.core.model import LocalStat
@@ -196,7 +196,8 @@ class Root:
         except Stale:
             return None
         try:
-            return Spot(folder, cleaning.staged_name(path)).look()
+            with translated(path):
+                return Spot(folder, cleaning.staged_name(path)).look()
         finally:
             os.close(folder)
 
@@ -255,11 +256,16 @@ class Root:
                     raise
 
     def sweep_temporaries(self) -> int:
-        """Remove partial files that an earlier run left. Only before the first `temporary()`. Returns how many."""
-        names = [name for name, _ in self._listed(temporary.FOLDER)]
-        for name in names:
-            self.remove(OwnTemporary(name))
-        return len(names)
+        """Remove partial files that an earlier run left. Only before the first `temporary()`. Returns how many.
+
+        What cannot be removed (a file system that became read-only) stays: it is in nobody's way.
+        """
+        removed = 0
+        for name, _ in self._listed(temporary.FOLDER):
+            with suppress(ItemError):
+                self.remove(OwnTemporary(name))
+                removed += 1
+        return removed
 
     def vacate(self) -> None:
         """Remove our own folders where nothing is in them. A root with a marker is somebody's and keeps them.

@@ -12,7 +12,7 @@ from syncd import checkpoint
 from syncd.core.timeuuid import is_time_uuid
 from syncd.errors import ItemError, PairHalted, Stale
 from syncd.local.handle import Handle
-from syncd.local.spot import Spot
+from syncd.local.spot import Spot, let_go
 from syncd.local.translate import printable, translated, words
 from syncd.local.unlink import unlink
 from syncd.ports import OwnTemporary
@@ -48,14 +48,15 @@ class SpooledFile:
                 os.fsync(self._fd)
             with checkpoint.SPOOL_SYNC_FOLDER:
                 os.fsync(self._folder)
-        self.close()
+            done, self._fd = self._fd, -1
+            os.close(done)
         self.finished = True
 
     def close(self) -> None:
         """Give the descriptor back."""
         if self._fd >= 0:
-            done, self._fd = self._fd, -1
-            os.close(done)
+            let_go(self._fd)
+            self._fd = -1
 
 
 class SpoolFolder:
@@ -81,7 +82,8 @@ class SpoolFolder:
             finally:
                 file.close()
                 if not file.finished:
-                    _remove(folder, _name(uuid))
+                    with suppress(OSError):  # what failed before is what is told; the next run tidies the spool
+                        _remove(folder, _name(uuid))
 
     def open(self, uuid: str) -> AbstractContextManager[Handle]:
         """Open an archive for reading. Stale where there is none, or no regular file."""

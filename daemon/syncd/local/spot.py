@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
 from syncd import checkpoint
@@ -13,6 +14,15 @@ from syncd.core.model import LocalStat
 def local_stat(seen: os.stat_result) -> LocalStat:
     """The four things that we compare of a stat."""
     return LocalStat(seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+
+
+def let_go(fd: int) -> None:
+    """Close a descriptor of which nothing is expected any more: whatever the disk says to that changes nothing.
+
+    It is closed even where the kernel reports an error. Who wrote and needs it to last asks fsync, then `os.close`.
+    """
+    with suppress(OSError):
+        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)

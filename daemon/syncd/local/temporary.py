@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from syncd import checkpoint
 from syncd.core.model import LocalStat
 from syncd.errors import ItemError
-from syncd.local.spot import Spot, local_stat
+from syncd.local.spot import Spot, let_go, local_stat
 from syncd.local.translate import translated
 from syncd.local.unlink import unlink
 from syncd.ports import OwnTemporary
@@ -84,17 +84,17 @@ class PartialFile:
         """Give the descriptors back."""
         for fd in (self._fd, self._held):
             if fd >= 0:
-                os.close(fd)
+                let_go(fd)
         self._fd = self._held = -1
 
 
 @contextmanager
 def partial_file(folder: int, *, suffix: str = "") -> Iterator[PartialFile]:
-    """A PartialFile that is unlinked at the end, unless it was placed."""
+    """A PartialFile that is unlinked at the end, unless it was placed; where that fails, the next start sweeps it."""
     partial = PartialFile(folder, suffix=suffix)
     try:
         yield partial
     finally:
         partial.close()
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # placed; or what failed before is what is told
             unlink(partial.spot, OwnTemporary(partial.name))

@@ -87,5 +87,6 @@ def root_lost(path: str, error: OSError) -> PairHalted:
         case errno.ESTALE | errno.ENOTCONN | errno.EIO:
             message, hint = "does not answer (stale or broken mount)", "mount it again"
         case _:
-            message, hint = words(error)
+            what, hint = words(error)
+            message = f"cannot be used: {what}"
     return PairHalted(f"the root {printable(path)} {message}", hint=hint)

@@ -103,13 +103,13 @@ class Assembly:
             self._refuse_other_root(section, known, marker)
         if marker is not None:
             return marker
-        made = None if self.dry else new_marker(root)
+        made, why = (None, None) if self.dry else new_marker(root)
         if made is None:
             if pair.mode is not Mode.UPLOAD and not self.dry:
                 raise PairHalted(
-                    f"{pair.local} cannot be written, and this pair writes there",
-                    hint='give the daemon\'s user the right to write, or set mode = "upload"',
-                )
+                    f"{pair.local} cannot be written, and this pair writes there{(why and f': {why.message}') or ''}",
+                    hint=why.hint if why else 'give the daemon\'s user the right to write, or set mode = "upload"',
+                ) from why
             return Marker(UNMARKED, 0)
         return made
 
@@ -220,13 +220,13 @@ def _wants(pair: Pair) -> Callable[[str], bool]:
     return lambda path: "/" in path and chosen(path)
 
 
-def new_marker(root: Root) -> Marker | None:
-    """Give a root an identity; None where it may not be written."""
+def new_marker(root: Root) -> tuple[Marker | None, ItemError | None]:
+    """Give a root an identity. None where it may not be written, with the reason where the disk gave one."""
     made = Marker(uuid.uuid4().hex, 0)
     try:
-        return made if root.write_marker(made) else None
-    except ItemError:
-        return None
+        return (made if root.write_marker(made) else None), None
+    except ItemError as error:
+        return None, error
 
 
 def host_of(hostname: str, machine_id: str, marker: Marker, now: float) -> Host:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from syncd import __version__, events
 from syncd.config.locate import Places
@@ -25,7 +25,7 @@ from syncd.runtime.assembly import Assembly
 from syncd.runtime.batch_assembly import BatchAssembly
 from syncd.runtime.expiry import expire_all, working_places
 from syncd.runtime.operations import Operations
-from syncd.runtime.run_report import batch_run_report, run_report, write_json
+from syncd.runtime.run_report import ReportLost, batch_run_report, run_report, write_json
 from syncd.runtime.scale import threads_for
 from syncd.runtime.signals import Signals
 from syncd.runtime.stages import StopStage, closing_stage, worker_stage
@@ -207,7 +207,7 @@ class Daemon:
         report = section.last_report
         if report is not None and not report.stopped:  # one broken off tells nothing
             told = batch_run_report(section.batch, report, section.waiting, now=self._clock.now(), dry=False)
-            write_json(self._settings.places.state_dir / "last-run" / f"{section.name}.json", told)
+            self._write_report(section.name, told)
 
     def _add_workers(self, section: Section) -> None:
         clock, said = self._clock, self._logs.events
@@ -250,7 +250,14 @@ class Daemon:
         report, error = section.last_report, section.last_failure
         if error is not None or (report is not None and not section.last_pass_failed):  # one broken off tells nothing
             told = run_report(section.pair, None if error else report, error, now=self._clock.now(), dry=False)
-            write_json(self._settings.places.state_dir / "last-run" / f"{section.name}.json", told)
+            self._write_report(section.name, told)
+
+    def _write_report(self, name: str, told: dict[str, Any]) -> None:
+        """A state folder that takes no report (its disk is full) is told of, and stops nobody."""
+        try:
+            write_json(self._settings.places.state_dir / "last-run" / f"{name}.json", told)
+        except ReportLost as lost:
+            self._logs.events.emit(events.REPORT_LOST, pair=name, error=lost.message, hint=lost.hint)
 
     def _totals(self) -> dict[str, int]:
         """Everything sent since the start, of all sections."""

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ import psutil
 
 from syncd import checkpoint
 from syncd.errors import FatalError
+from syncd.local.translate import words
 
 LOCK_NAME = "lock"
 PATIENCE_SECONDS = 1.0
@@ -87,8 +89,10 @@ class StateLock:
         """Let go. The file stays: removing it would let two hold it."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.ftruncate(descriptor, 0)
-            os.close(descriptor)
+            with suppress(OSError):  # who comes next writes over it
+                os.ftruncate(descriptor, 0)
+            with suppress(OSError):
+                os.close(descriptor)
 
     def check(self) -> None:
         """Raise FatalError where the lock's file was removed or replaced: another daemon could start beside us."""
@@ -110,15 +114,24 @@ class StateLock:
         try:
             if not _flock(descriptor, fcntl.LOCK_EX) or not self._is_at_path(descriptor):
                 return False
-            content = json.dumps(asdict(_myself())).encode()
-            with checkpoint.STATE_LOCK:
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, content, 0)
+            self._sign(descriptor)
             self._descriptor, descriptor = descriptor, -1
             return True
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def _sign(self, descriptor: int) -> None:
+        try:
+            with checkpoint.STATE_LOCK:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(asdict(_myself())).encode(), 0)
+        except OSError as error:
+            message, _ = words(error)
+            raise FatalError(
+                f"the lock {self._path} cannot be written: {message}",
+                hint=f"see to the disk of {self._state_dir}: nothing is done without its records",
+            ) from error
 
     def _is_at_path(self, descriptor: int) -> bool:
         try:

@@ -18,7 +18,7 @@ from syncd.local.translate import printable
 from syncd.ports import Clock
 from syncd.runtime.once_batch import exit_of_batch, print_plan, run_to_the_end, say_batch
 from syncd.runtime.progress import ProgressLine
-from syncd.runtime.run_report import batch_run_report, run_report, write_json
+from syncd.runtime.run_report import ReportLost, batch_run_report, run_report, write_json
 from syncd.workers.batch import BatchSection
 from syncd.workers.batch_report import BatchReport
 from syncd.workers.section import Section
@@ -83,7 +83,11 @@ class Once:
             self._afterwards()
         if self._report_file is not None and reports:
             alone = len(self._sections) + len(self._batches) == 1
-            write_json(self._report_file, reports[0] if alone else reports)
+            try:
+                write_json(self._report_file, reports[0] if alone else reports)
+            except ReportLost as lost:  # it was asked for by name: a script would go on with an old one
+                self._tell(str(lost))
+                codes.append(Exit.FAILED)
         if self._stop.stopped():
             return int(Exit.INTERRUPTED)
         return int(gravest(codes))
@@ -102,7 +106,7 @@ class Once:
             error = failure
         told = run_report(section.pair, report, error, now=self._clock.now(), dry=self._dry)
         if not self._dry:
-            write_json(self._state_dir / "last-run" / f"{section.name}.json", told)
+            self._write_report(section.name, told)
         if report is not None and not self._dry:
             self._say(section, report)
         return exit_of(report, error), told
@@ -113,7 +117,7 @@ class Once:
             self._tell(f"{section.name}: {printable(str(report.failure))}")
         told = batch_run_report(section.batch, report, section.waiting, now=self._clock.now(), dry=self._dry)
         if not self._dry:
-            write_json(self._state_dir / "last-run" / f"{section.name}.json", told)
+            self._write_report(section.name, told)
             if report.failure is None:
                 say_batch(section, report, self._tell)
         return exit_of_batch(report), told
@@ -128,6 +132,12 @@ class Once:
             failure = error
             section.failed(error)
         return BatchReport(started_at=self._clock.now(), duration_s=0.0, failure=failure)
+
+    def _write_report(self, name: str, told: dict[str, Any]) -> None:
+        try:
+            write_json(self._state_dir / "last-run" / f"{name}.json", told)
+        except ReportLost as lost:
+            self._tell(f"{name}: {lost}")
 
     def _tell(self, line: str) -> None:
         print(line, file=self._screen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from syncd.config.types import Batch, Pair
 from syncd.core.model import Mode
 from syncd.engine.report import CycleReport
 from syncd.errors import SyncdError
+from syncd.local.translate import words
 from syncd.workers.batch_report import BatchReport
 from syncd.workers.waiting import Waiting
 
@@ -136,11 +138,24 @@ def human_size(size: float) -> str:
     return f"{text}{unit}"
 
 
+class ReportLost(SyncdError):
+    """A run report could not be written; the run itself is as it is."""
+
+
 def write_json(path: Path, value: dict[str, Any] | Sequence[dict[str, Any]]) -> None:
-    """Write it whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write it whole or not at all. ReportLost where it cannot be: the one before stays."""
     temporary = path.with_name(f".{path.name}.partial")  # one name: a killed run's half is written over
-    with checkpoint.STATE_REPORT:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-    with checkpoint.STATE_REPORT_RENAME:
-        temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with checkpoint.STATE_REPORT:
+                temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            with checkpoint.STATE_REPORT_RENAME:
+                temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        message, hint = words(error)
+        raise ReportLost(f"the run report {path} was not written: {message}", hint=hint) from error

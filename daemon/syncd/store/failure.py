@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -28,9 +30,19 @@ def explain(error: sqlite3.Error, path: Path) -> FatalError:
         return FatalError(f"the database {path} is corrupt: {text}", hint=moving_away(path))
     if "locked" in text:
         return FatalError(f"the database {path} is in use by another process: {text}", hint="end that process")
+    if "unable to open" in text and _no_descriptor_left():
+        return FatalError(f"the database {path} cannot be opened: too many open files", hint="raise LimitNOFILE")
     if "readonly" in text or "unable to open" in text:
         return FatalError(
             f"the database {path} cannot be opened for writing: {text}",
             hint=f"the daemon's user must own {path.parent} and the files in it",
         )
     return FatalError(f"the database {path} failed: {text}", hint="see the system log for errors of that disk")
+
+
+def _no_descriptor_left() -> bool:
+    try:
+        os.close(os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in {errno.EMFILE, errno.ENFILE}
+    return False

@@ -12,7 +12,7 @@ from syncd.core.paths import RelPath
 from syncd.engine.context import Context
 from syncd.engine.hot import HotPath
 from syncd.engine.pool import Pool
-from syncd.errors import ConfigError, ItemError, PairHalted, RemoteError
+from syncd.errors import FatalError, ItemError, PairHalted, SyncdError
 from syncd.lifecycle.mailbox import Payloads
 from syncd.lifecycle.stop import Stop
 from syncd.local import inotify_events as hints
@@ -101,7 +101,9 @@ class HotFolder(Worker):
         """The open world, with a watch on it where the pair wants one. None: the root is not there (yet)."""
         try:
             context = self.section.open()
-        except (PairHalted, RemoteError, ConfigError):  # the pass meets the same, and tells of it
+        except FatalError:
+            raise
+        except SyncdError:  # the pass meets the same, and tells of it
             self.close()
             return None
         if self._watched != (self.section.pair.local, self.section.pair.watch):
