@@ -23,7 +23,7 @@ from syncd.ports import Clock
 from syncd.runtime.archives import ArchiveOperations
 from syncd.runtime.assembly import Assembly
 from syncd.runtime.batch_assembly import BatchAssembly
-from syncd.runtime.expiry import expire_all, working_places
+from syncd.runtime.chores import Chores
 from syncd.runtime.operations import Operations
 from syncd.runtime.run_report import ReportLost, batch_run_report, run_report, write_json
 from syncd.runtime.scale import threads_for
@@ -31,7 +31,6 @@ from syncd.runtime.signals import Signals
 from syncd.runtime.stages import StopStage, closing_stage, worker_stage
 from syncd.runtime.status import StatusBoard
 from syncd.runtime.supervisor import Duties, Supervisor
-from syncd.runtime.times import rfc3339_day
 from syncd.s3.counts import RequestCounts, requests_of, totals_of
 from syncd.store.database import Database
 from syncd.workers.archiver import Archiver
@@ -45,8 +44,6 @@ from syncd.workers.section import Section
 
 DRAIN_S = 30.0
 HOT_THREADS = 4
-KEEP_HISTORY_S = 400 * 86400.0
-SPARE_HASHES = 100_000
 
 CAME_OR_WENT = "came or went: it takes effect after systemctl restart syncd"
 
@@ -102,10 +99,8 @@ class Daemon:
             events=logs.events,
             clock=clock,
         )
-        self._keeper = Housekeeper(
-            [self._count_requests, self._prune, self._expire], stop=self._stop.child(), events=logs.events, clock=clock
-        )
-        self._counted: dict[str, int] = {}
+        chores = Chores(database, clock, self._sections, self._batches, self._totals)
+        self._keeper = Housekeeper(chores.all(), stop=self._stop.child(), events=logs.events, clock=clock)
         self._kept_house: set[str] = set()
         self._status.workers = [*self._hot, *self._passing, *self._auditors, self._keeper, self._status]
         self._supervisor: Supervisor | None = None
@@ -262,29 +257,6 @@ class Daemon:
     def _totals(self) -> dict[str, int]:
         """Everything sent since the start, of all sections."""
         return totals_of(self._counts)
-
-    def _count_requests(self) -> None:
-        """Add what was sent since the last time to the day's totals."""
-        totals = self._totals()
-        self._database.add_requests(
-            rfc3339_day(self._clock.now()), {name: totals[name] - self._counted.get(name, 0) for name in totals}
-        )
-        self._counted = totals
-
-    def _prune(self) -> None:
-        self._database.history.prune(before=self._clock.now() - KEEP_HISTORY_S)
-        self._database.prune_requests(rfc3339_day(self._clock.now() - KEEP_HISTORY_S))
-        for section in self._sections:
-            if section.context is not None:
-                section.context.records.prune_hashes(2 * section.tracked + SPARE_HASHES)
-        for batch in self._batches:
-            batch.prune(SPARE_HASHES)
-
-    def _expire(self) -> None:
-        """Empty the trash of what is over its time. It may wait for S3, so it is no silence."""
-        with self._keeper.progress.waiting("the trash"):
-            places = working_places(self._sections, self._batches)
-            expire_all(places, self._database, moved=self._keeper.progress.moved)
 
     def _keep_house(self, name: str) -> None:
         """A section that has been through for the first time is kept in order at once, not in an hour."""
