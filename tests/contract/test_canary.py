@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -261,3 +262,14 @@ def test_a_canary_is_some_fifty_small_requests(moto: MotoServer, client: Any, bu
     mark = moto.mark()
     probe(client, bucket, "p/")
     assert 30 < sum(moto.requests(mark).values()) <= 65
+
+
+def test_what_a_killed_probe_left_goes_with_the_canary_of_a_later_day(
+    client: Any, bucket: str, moto: MotoServer
+) -> None:
+    client.put_object(Bucket=bucket, Key="p/.syncd/canary/dead", Body=b"of a probe that was killed")
+    client.put_object(Bucket=bucket, Key="p/canary", Body=b"somebody's")
+    probe(client, bucket, "p/")
+    assert {row["Key"] for row in leftovers(moto, bucket)} == {"p/.syncd/canary/dead", "p/canary"}
+    probe(client, bucket, "p/", now=lambda: time.time() + 2 * 86_400)
+    assert {row["Key"] for row in leftovers(moto, bucket)} == {"p/canary"}

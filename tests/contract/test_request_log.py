@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from support.moto import MotoServer
@@ -43,23 +42,3 @@ def test_a_request_that_fails_is_counted_too(moto: MotoServer, signed_in: Any, n
     assert store.head(ETag("nothing")) is None
     assert moto.log(since) == [("HEAD", f"{store.bucket}/nothing", 404)]
     assert store.counts.snapshot().head == 1
-
-
-def test_of_many_writers_at_once_one_creates_an_object_and_no_version_gets_lost(
-    moto: MotoServer, new_bucket: Any
-) -> None:
-    """moto itself lets several through: what runs here holds them apart, or races would seem to lose versions."""
-    plain, versioned, client = new_bucket(moto), new_bucket(moto), moto.client()
-    client.put_bucket_versioning(Bucket=versioned, VersioningConfiguration={"Status": "Enabled"})
-
-    def create(number: int) -> bool:
-        client.put_object(Bucket=versioned, Key="k", Body=b"%d" % number)
-        try:
-            client.put_object(Bucket=plain, Key=f"k{number // 8}", Body=b"%d" % number, IfNoneMatch="*")
-        except client.exceptions.ClientError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(create, range(160))) == 20
-    assert len(client.list_object_versions(Bucket=versioned, Prefix="k")["Versions"]) == 160

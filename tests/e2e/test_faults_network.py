@@ -6,9 +6,11 @@ gets a final name; afterwards all comes right by itself, what is there is not se
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from botocore.config import Config
 
 from support.archiver_host import AT_ONCE
 from support.churn import digests
-from support.daemon_process import Host, objects
+from support.daemon_process import Answer, Host, objects, run
 from support.moto import MotoServer
 from support.processes import eventually
 from support.proxy import Fault, Proxy
@@ -261,6 +263,51 @@ def several_passes(proxy: Proxy) -> None:
     """Wait until listings were asked for some times more."""
     seen = proxy.count("GET", "list-type")
     eventually(lambda: proxy.count("GET", "list-type") >= seen + 4, within=WITHIN, what="no retry", every=0.2)
+
+
+# --- a black hole -------------------------------------------------------------------------------------------------
+
+
+def hasty(host: Host, *words: str) -> Answer:
+    """One full cycle of the real program, which waits two seconds for an answer instead of a minute."""
+    order = {"trail": os.devnull, "patches": {"syncd.s3.connect.READ_TIMEOUT_S": 2}}
+    argv = [sys.executable, "-m", "support.killed_daemon", json.dumps(order), "--config", host.config, "--once", *words]
+    return run(argv, env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}, within=WITHIN)
+
+
+def test_an_endpoint_that_never_answers_ends_the_cycle_in_words_and_costs_nothing(
+    s3: MotoServer, bucket: str, proxy: Proxy, make_host: MakeHost
+) -> None:
+    host = make_host(proxy.endpoint, pair=PAIR, s3="retries = 0")
+    host.write("before.gz", b"before")
+    assert hasty(host).code == 0
+    host.write("amid.gz", b"amid")
+    proxy.add(Fault(hole=True))
+    lost = hasty(host)
+    assert lost.code == 5, lost.said
+    assert "no answer" in lost.said or "timed out" in lost.said, lost.said
+    assert (host.root / "amid.gz").read_bytes() == b"amid"
+    proxy.mend()
+    assert hasty(host).code == 0
+    assert objects(s3, bucket) == {"before.gz": b"before", "amid.gz": b"amid"}
+
+
+def test_one_request_that_is_never_answered_holds_up_no_other_file(
+    s3: MotoServer, bucket: str, proxy: Proxy, make_host: MakeHost
+) -> None:
+    host = make_host(proxy.endpoint, pair=PAIR, s3="retries = 0")
+    names = [f"{number}.gz" for number in range(6)]
+    for name in names:
+        host.write(name, name.encode())
+    assert hasty(host, "--dry-run").code == 0
+    proxy.add(Fault(method="PUT", target="/p/3.gz", hole=True))
+    part = hasty(host)
+    assert part.code in {4, 5}, part.said
+    assert "3.gz" in part.said
+    assert set(objects(s3, bucket)) == set(names) - {"3.gz"}
+    proxy.mend()
+    assert hasty(host).code == 0
+    assert objects(s3, bucket) == {name: name.encode() for name in names}
 
 
 # --- listings -----------------------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from support.fake_store import EVERYTHING, FakeObjects
+from support.fake_store import EVERYTHING, FakeObjects, proven
 from support.model_host import InlinePool, ModelClock
 from support.recorded import KeptEvents
 from syncd.config.types import S3, Pair
 from syncd.core.filters import Filter
 from syncd.core.paths import RelPath, conflict_name
 from syncd.engine.backlog import Backlog
-from syncd.engine.context import Context, Endpoint, Host
+from syncd.engine.context import Context, Host
 from syncd.engine.cycle import Cycle
 from syncd.engine.expiring import Expired, TrashBook, expire
 from syncd.engine.report import CycleReport
@@ -144,7 +144,7 @@ def trash_host(
             tree=root,
             objects=objects,
             records=records,
-            endpoint=Endpoint(objects.capabilities),
+            endpoint=proven(objects.capabilities),
             host=Host(name="host", id="id-of-host", software="syncd/test"),
             clock=clock,
             events=said,

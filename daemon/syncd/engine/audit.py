@@ -93,7 +93,7 @@ def remedy(context: Context, looked: Looked) -> str:
         case f.ROTTED_THERE:
             return f"put the good file there again: aws s3 cp {local} {remote}"
         case f.ROTTED_HERE:
-            return f"fetch the good object before anything touches the file, or it goes up: aws s3 cp {remote} {local}"
+            return f"fetch the good object: aws s3 cp {remote} {local} (should the file go up first, trash keeps it)"
         case f.CLEANED_ROTTED:
             return f"look for an earlier version of {remote} (versioning), another host's copy or a backup"
         case _:

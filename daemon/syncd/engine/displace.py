@@ -42,7 +42,8 @@ def must_displace(context: Context, step: Step) -> bool:
     """Whether the object in the way of this step is kept first."""
     if step.sides.listed is None:
         return False
-    return step.rule.displaces or step.unrelated or context.pair.keep_versions is KeepVersions.ALL
+    kept_anyway = step.rule.displaces or step.unrelated or step.disguised
+    return kept_anyway or context.pair.keep_versions is KeepVersions.ALL
 
 
 def _aside(context: Context, path: RelPath) -> str:

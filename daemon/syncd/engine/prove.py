@@ -36,7 +36,7 @@ def proven(context: Context, record: Record) -> ProofKind:
         raise RemoteError(
             RemoteKind.CORRUPT,
             f"{key}: what S3 gives back is not what was sent",
-            hint="the local file stays; it goes up again when it changes, or by synctl force-sync",
+            hint="the local file stays, and is the good one: put it there again with `aws s3 cp`",
         )
     return ProofKind.READBACK
 

@@ -88,6 +88,15 @@ class Step:
         return not stat.same_file(record.stat)
 
     @property
+    def disguised(self) -> bool:
+        """Whether other content lies under the recorded size, time and inode: an old time put back, or a rotten disk.
+
+        The object may then be the good one, whatever the three sides say.
+        """
+        record, stat = self.record, self.sides.stat
+        return record is not None and record.stat is not None and stat is not None and stat.same_file(record.stat)
+
+    @property
     def conflict_path(self) -> RelPath:
         """Where the local side of a conflict goes under its own name."""
         assert self.digest is not None, f"{self.rule.id} without a digest"

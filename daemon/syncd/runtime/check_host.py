@@ -86,7 +86,7 @@ def watchdog_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
             "watchdog",
             "systemd would not notice a daemon that hangs: the unit has no WatchdogSec, or is not Type=notify",
             level=WARN,
-            remedy="sudo systemctl revert syncd && sudo systemctl restart syncd",
+            remedy="systemctl cat syncd   # WatchdogSec and Type=notify are missing, or overridden",
         )
 
 

@@ -184,6 +184,23 @@ class Canary:
             with suppress(*gone), checkpoint.S3_PROBE:
                 self.client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
 
+    def sweep(self, *, before: float) -> None:
+        """Delete what probes that were killed left beside this one's objects, last written before that time.
+
+        Seconds since the epoch. A thousand at most; what may not be listed or deleted stays: a few hundred bytes.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        gone = (ClientError, BotoCoreError)
+        folder = self.key.rpartition("/")[0] + "/"
+        rows: list[Any] = []
+        with suppress(*gone), checkpoint.S3_PROBE:
+            rows = list(self.client.list_objects_v2(Bucket=self._bucket, Prefix=folder).get("Contents", ()))
+        for row in rows:
+            if row["LastModified"].timestamp() < before:
+                with suppress(*gone), checkpoint.S3_PROBE:
+                    self.client.delete_object(Bucket=self._bucket, Key=row["Key"])
+
     # --- inside -------------------------------------------------------------------------------------------
 
     def _asked(self, call: Callable[..., Any], parameters: dict[str, Any]) -> tuple[int, Any]:

@@ -19,6 +19,9 @@ from syncd.s3.probe_parts import in_parts
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+LEFT_S = 86_400.0
+"""An object of a probe that is older than this belongs to one that was killed: another host's may be under way."""
+
 
 def probe(client: S3Client, bucket: str, prefix: str, *, now: Callable[[], float] = time.time) -> Capabilities:
     """Try on canary objects below `<prefix>.syncd/canary/` all that is relied on, and remove them again.
@@ -29,6 +32,7 @@ def probe(client: S3Client, bucket: str, prefix: str, *, now: Callable[[], float
     """
     with ExitStack() as cleaning:
         canary = Canary(client, bucket, f"{prefix}{OURS}/canary/{uuid.uuid4().hex}")
+        cleaning.callback(lambda: canary.sweep(before=now() - LEFT_S))
         cleaning.callback(canary.remove)
         seen = replace(_seen(canary), probed_at=now())
     return replace(seen, denied=frozenset(canary.denied))
