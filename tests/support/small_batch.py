@@ -80,7 +80,7 @@ class MemoryLink:
     pair: Pair
     endpoint: Endpoint
 
-    def objects(self, capabilities: Capabilities) -> ObjectStore:
+    def objects(self, capabilities: Capabilities, journal: object = None) -> ObjectStore:
         name = self.pair.bucket
         if name not in self.endpoint.buckets:
             absent = FakeObjects(bucket=name)

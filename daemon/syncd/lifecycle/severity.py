@@ -40,6 +40,7 @@ _INFO = (
     events.INDEX_FOUND,
     events.FILE_HELD,
     events.ARCHIVE_FINISHED,
+    events.AUDIT_FINISHED,
     events.CONFLICT_SETTLED,
     events.WATCH_STARTED,
 )
@@ -58,6 +59,8 @@ _WARNING = (
     events.TRANSFER_CORRUPTED,
     events.ARCHIVE_FAILED,
     events.RECORDS_DROPPED,
+    events.INODES_DROPPED,
+    events.HOST_DOUBLED,
     events.FILE_SKIPPED,
     events.LAST_COPY_DELETED,
     events.AUDIT_DIFFERED,
