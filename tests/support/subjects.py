@@ -35,12 +35,19 @@ CEPH = Capabilities(  # it checks what a request was signed with, and no other c
     probed_at=5.0,
 )
 
-LOCALSTACK = Capabilities(  # it answers 501 to a conditional delete
+LOCALSTACK = Capabilities(  # it answers 501 to a conditional delete, and checks no signature
     put_if_none_match=True,
     put_if_match=True,
     copy_if_match=True,
     etag_is_md5=True,
     stores_checksum=True,
+    ranged_get=True,
+    multipart=True,
+    complete_if_none_match=True,
+    complete_if_match=True,
+    full_object_checksum=True,
+    rejects_wrong_crc64nvme=True,
+    rejects_wrong_sha256=True,
     probed_at=5.0,
 )
 
