@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests marked `root` run as root or are accounted for as a gap."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
         missing(item.path.stem.removeprefix("test_"), "needs root")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands over what it has to say at the end."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput |= {"gaps": GAPS, "told": TOLD}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker handed over is said with our own."""
+    handed = getattr(node, "workeroutput", {})  # nothing of one that crashed
+    GAPS.update(handed.get("gaps", {}))
+    TOLD.extend(handed.get("told", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

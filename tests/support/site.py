@@ -30,6 +30,10 @@ AGO = 1_700_000_000.25
 """A modification time far in the past, in seconds since the epoch."""
 
 
+def _of_the_canary(key: str) -> bool:
+    return "/.syncd/canary/" in f"/{key}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of the program: its exit code, what it said, its report, and the requests that the server logged."""
@@ -42,13 +46,13 @@ class Run:
 
     @property
     def requests(self) -> Counter[str]:
-        """Requests by kind."""
-        return Counter(kind for kind, _, _ in self.log)
+        """Requests by kind, those on the canary's objects left out."""
+        return Counter(kind for kind, key, _ in self.log if not _of_the_canary(key))
 
     @property
     def writes(self) -> list[tuple[str, str]]:
         """(kind, key with its bucket) of what changed the bucket, the canary of the probe left out."""
-        return [(kind, key) for kind, key, _ in self.log if kind in WRITES and "/.syncd/canary/" not in f"/{key}"]
+        return [(kind, key) for kind, key, _ in self.log if kind in WRITES and not _of_the_canary(key)]
 
     @property
     def rules(self) -> dict[str, str]:

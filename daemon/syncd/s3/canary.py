@@ -64,6 +64,7 @@ class Canary:
         self._allowed: set[str] = set()
         self._made: list[tuple[str, str]] = []  # (key, version id or "")
         self._uploads: set[tuple[str, str]] = set()  # (key, upload id)
+        self._beside: list[Any] = []  # what lay in its folder
 
     # --- one request --------------------------------------------------------------------------------------
 
@@ -161,6 +162,11 @@ class Canary:
         """It is not any more."""
         self._uploads.discard((key, upload))
 
+    def look_around(self) -> None:
+        """List the folder of all canaries, which also shows whether that may be done."""
+        seen = self.tries(self.client.list_objects_v2, Prefix=self.key.rpartition("/")[0] + "/")
+        self._beside = [] if seen is None else list(seen.get("Contents", ()))
+
     # --- its end ------------------------------------------------------------------------------------------
 
     def remove(self) -> None:
@@ -191,14 +197,9 @@ class Canary:
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        gone = (ClientError, BotoCoreError)
-        folder = self.key.rpartition("/")[0] + "/"
-        rows: list[Any] = []
-        with suppress(*gone), checkpoint.S3_PROBE:
-            rows = list(self.client.list_objects_v2(Bucket=self._bucket, Prefix=folder).get("Contents", ()))
-        for row in rows:
+        for row in self._beside:
             if row["LastModified"].timestamp() < before:
-                with suppress(*gone), checkpoint.S3_PROBE:
+                with suppress(ClientError, BotoCoreError), checkpoint.S3_PROBE:
                     self.client.delete_object(Bucket=self._bucket, Key=row["Key"])
 
     # --- inside -------------------------------------------------------------------------------------------

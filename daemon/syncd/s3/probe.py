@@ -41,7 +41,7 @@ def probe(client: S3Client, bucket: str, prefix: str, *, now: Callable[[], float
 def _seen(canary: Canary) -> Capabilities:
     stores_checksum, etag_is_md5 = content.hatch(canary)
     ranged_get = content.reads_back(canary)
-    canary.tries(canary.client.list_objects_v2, Prefix=canary.key, MaxKeys=1)
+    canary.look_around()
     rejects_crc64nvme = content.rejects_wrong_crc64nvme(canary)
     rejects_sha256 = content.rejects_wrong_sha256(canary)
     rejects_payload = content.rejects_wrong_payload(canary)
