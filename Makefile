@@ -3,8 +3,9 @@
 #   make demo    see it work: a hot folder, an embedded S3, the daemon, synctl, and an independent check of every byte
 #   make test    the whole suite, and the unit tests on every other Python 3.10 to 3.13 that is found
 #   make check   ruff, mypy, arch and unit tests, in seconds
-#   make soak    two and three daemons on one prefix, killed all the while, for SOAK_SECONDS (an hour)
+#   make soak    two and three daemons on one prefix, killed all the while, and random days of the model, for SOAK_SECONDS each
 #   make crash   the whole crash matrix: a death at each pass of each checkpoint (make test dies at some of them)
+#   make mutants one small lie in the code after another, each of which the suite must notice (half an hour)
 #   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
@@ -15,7 +16,7 @@ SOAK_SECONDS ?= 3600
 SOAK_SERVER ?= moto
 RUN = $(VENV)/bin/python
 
-.PHONY: help demo test test-pythons check soak crash bench format venv clean
+.PHONY: help demo test test-pythons check soak crash mutants bench format venv clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -28,7 +29,7 @@ demo: venv
 
 # What looks at one thing at a time goes two by two; what kills, freezes and fills the machine goes alone.
 APART = tests/arch tests/unit tests/contract tests/integration tests/model tests/scenario
-ALONE = tests/e2e tests/soak
+ALONE = tests/e2e tests/soak/test_churn.py tests/soak/test_soak.py
 
 test: venv test-pythons
 	$(RUN) -m pytest -n 2 --dist loadscope $(APART)
@@ -48,6 +49,9 @@ soak: venv
 
 crash: venv
 	CRASH_ALL=1 $(RUN) -m pytest --timeout=0 tests/e2e/test_crash_matrix.py tests/e2e/test_crash_rollback.py
+
+mutants: venv
+	PYTHONPATH=tests $(RUN) -m mutants.run
 
 bench: venv
 	PYTHONPATH=tests $(RUN) -m bench.archiver

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -116,3 +116,34 @@ def test_a_file_renamed_away_and_back_is_no_write_and_the_deletion_of_its_object
     world.foreign_delete("a")
     world.rename(host, "b", "a")
     assert "a" not in world.expected
+
+
+def test_of_equal_content_that_no_host_can_know_to_be_equal_no_write_is_expected_to_survive() -> None:
+    opaque = replace(EVERYTHING, etag_is_md5=False, stores_checksum=False)
+    with closing(World(opaque, [replace(REMOTE_WINS, mode=Mode.UPLOAD)])) as world:
+        (host,) = world.hosts
+        world.foreign_put("a", b"the first", {})
+        world.write(host, "a", b"other", "in-place")
+        watched_pass(world, host)
+        world.foreign_put("a", b"other", {})
+        watched_pass(world, host)
+        world.write(host, "a", b"a longer second", "in-place")
+        assert world.expected == {}
+        watched_pass(world, host)
+        assert world.objects()["a"] == b"other"
+        assert b"a longer second" in world.objects().values()
+
+
+@pytest.mark.parametrize("halted", [True, False])
+def test_what_a_halted_pass_did_not_carry_over_is_still_superseded_by_an_edit_of_it(halted: bool) -> None:
+    limit = replace(REMOTE_WINS, keep_versions=KeepVersions.CONFLICTS, deletes=Deletes.PROPAGATE)
+    with closing(World(EVERYTHING, [replace(limit, max_delete=0 if halted else None)])) as world:
+        (host,) = world.hosts
+        world.write(host, "a", b"first", "in-place")
+        watched_pass(world, host)
+        world.foreign_delete("a")
+        world.clock.seconds += 5
+        with world.watching(host) as watch:
+            watch.halted = bool(host.run_pass().report.halted_plan)
+        assert watch.halted is halted
+        assert world.reference.notebooks[host.name].agreed == ({"a": b"first"} if halted else {})

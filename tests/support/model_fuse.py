@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from support.fake_store import FakeObjects
 from syncd.core.model import ETag, LocalStat, ObjectFacts
 from syncd.core.paths import RelPath
+from syncd.local.handle import Handle
 from syncd.local.root import Root
+from syncd.local.temporary import PartialFile
 from syncd.ports import (
     Checksums,
     ListPage,
@@ -21,18 +23,26 @@ from syncd.ports import (
     Matches,
     ObjectBody,
     ObjectHeaders,
+    Part,
     Placed,
     Proof,
     PutAnswer,
     RemoteExpect,
     Removal,
+    ScanEntry,
+    ScanProblem,
     Temporary,
     Unchecked,
 )
 
 T = TypeVar("T")
-WRITES = frozenset({"put", "copy", "delete"})
+PARTS = frozenset({"create_multipart", "put_part", "complete_multipart", "abort_multipart"})
+WRITES = frozenset({"put", "copy", "delete"}) | PARTS
 READS = frozenset({"list", "head", "get"})
+LOCAL = frozenset({"place", "trash", "rename", "stage", "unstage", "trash_staged", "remove", "write_marker"})
+LOOKS = frozenset({"scan", "open", "open_staged", "temporary"})
+RECORDS = frozenset({"commit", "set_generation", "drop_all"})
+EVERYWHERE = WRITES | READS | LOCAL | LOOKS | RECORDS
 
 
 class Crash(BaseException):
@@ -55,12 +65,18 @@ class Fuse:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.blown = False
+        self.reading = ""  # the key of the last read
         self._trouble: Trouble | None = None
         self._left = 0
 
     def arm(self, trouble: Trouble | None) -> None:
         """Let it go wrong so, once; None: nothing goes wrong."""
         self._trouble, self._left = trouble, 0 if trouble is None else trouble.nth
+
+    @property
+    def armed(self) -> bool:
+        """Whether something is still to go wrong."""
+        return self._trouble is not None
 
     def renew(self) -> None:
         """The host starts again."""
@@ -124,6 +140,7 @@ class FusedObjects:
     def get(
         self, key: str, *, expect: ETag, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[ObjectBody]:
+        self._fuse.reading = key
         return self._fuse.through("get", lambda: self._bucket.get(key, expect=expect, start=start, length=length))
 
     def put(
@@ -144,8 +161,24 @@ class FusedObjects:
     def delete(self, key: str, *, expect: Matches | Unchecked) -> None:
         self._fuse.through("delete", lambda: self._bucket.delete(key, expect=expect))
 
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"the model's files are too small for {name}")
+    def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
+        return self._fuse.through("create_multipart", lambda: self._bucket.create_multipart(key, headers=headers))
+
+    def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
+        return self._fuse.through(
+            "put_part", lambda: self._bucket.put_part(key, upload_id, number, body, size, sums=sums)
+        )
+
+    def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, expect: RemoteExpect, size: int, sums: Checksums
+    ) -> PutAnswer:
+        return self._fuse.through(
+            "complete_multipart",
+            lambda: self._bucket.complete_multipart(key, upload_id, parts, expect=expect, size=size, sums=sums),
+        )
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        self._fuse.through("abort_multipart", lambda: self._bucket.abort_multipart(key, upload_id))
 
 
 class FusedRoot(Root):
@@ -153,6 +186,32 @@ class FusedRoot(Root):
 
     fuse: Fuse
     unlinking: Callable[[RelPath, bytes], None]
+
+    def scan(self, under: RelPath | None = None) -> Iterator[ScanEntry | ScanProblem]:
+        found = super().scan(under)
+        while True:
+            entry = self.fuse.through("scan", lambda: next(found, None))
+            if entry is None:
+                return
+            yield entry
+
+    def open(self, path: RelPath) -> AbstractContextManager[Handle]:
+        return self.fuse.through("open", lambda: super(FusedRoot, self).open(path))
+
+    def open_staged(self, path: RelPath) -> AbstractContextManager[Handle]:
+        return self.fuse.through("open_staged", lambda: super(FusedRoot, self).open_staged(path))
+
+    @contextmanager
+    def temporary(self) -> Iterator[PartialFile]:
+        try:
+            with self.fuse.through("temporary", super().temporary) as partial:
+                yield partial
+        finally:
+            if self.fuse.blown:  # a killed process tidies nothing
+                (self.path / ".syncd" / "tmp" / "left").write_bytes(b"half a file")
+
+    def sweep_staged(self, keep: Callable[[], Iterable[RelPath]]) -> int:
+        return self.fuse.through("trash_staged", lambda: super(FusedRoot, self).sweep_staged(keep))
 
     def place(self, temporary: Temporary, path: RelPath, *, expect: LocalExpect) -> Placed:
         return self.fuse.through("place", lambda: super(FusedRoot, self).place(temporary, path, expect=expect))
@@ -180,7 +239,3 @@ class FusedRoot(Root):
 
     def write_marker(self, marker: Marker) -> bool:
         return self.fuse.through("write_marker", lambda: super(FusedRoot, self).write_marker(marker))
-
-
-LOCAL = frozenset({"place", "trash", "rename", "stage", "unstage", "trash_staged", "remove", "write_marker"})
-RECORDS = frozenset({"commit", "set_generation"})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.fake_store import FakeObjects, proven
-from support.model_fuse import Fuse, FusedObjects, FusedRoot
+from support.model_fuse import Fuse, FusedObjects, FusedRoot, Trouble
 from support.model_records import MemoryRecords
 from syncd.config.types import Pair
 from syncd.core.filters import Filter
+from syncd.core.model import LocalState
 from syncd.core.paths import RelPath, parse_relpath
 from syncd.core.rules import REFRESH, Do
 from syncd.engine.backlog import Backlog
@@ -19,6 +21,7 @@ from syncd.engine.context import Context
 from syncd.engine.context import Host as Writer
 from syncd.engine.cycle import Cycle
 from syncd.engine.hot import HotPath
+from syncd.engine.multipart import abort_open_uploads
 from syncd.engine.outcome import Outcome
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
@@ -73,8 +76,8 @@ class InlinePool(Pool):
         return future
 
     def later(self, task: Callable[[], None]) -> None:
-        """Run it now too."""
-        task()
+        """Run it now too. What it raises stays in its future, as a real pool's does: it is no failure of who asked."""
+        self.submit(task)
 
 
 class Silence:
@@ -115,31 +118,41 @@ class ModelHost:
         self.path: Path = pair.local
         self.clock = clock
         self.fuse = Fuse()
-        self.touched: set[str] = set()  # paths that a person wrote or removed here
         self.records = MemoryRecords(self.fuse.through)
         self._bucket = bucket
         self._unlinking = unlinking
         self.restart()
 
-    def restart(self) -> None:
-        """A new process on the same disk: what was only in memory is gone, what lay half done is tidied."""
+    def restart(self, trouble: Trouble | None = None) -> None:
+        """A new process on the same disk: what was only in memory is gone, what lay half done is tidied.
+
+        As assembly and section do it. Raises Crash where the `trouble` is one: then it is started once more.
+        """
         self.fuse.renew()
         self.records.crash()
+        self.fuse.arm(trouble)
         root = FusedRoot.at(self.path, create=True, now=self.clock.now)
         root.fuse, root.unlinking = self.fuse, self._unlinking
-        marker = root.marker() or Marker(f"root-of-{self.name}", 0)
-        root.write_marker(marker)
+        marker = root.marker()
+        if marker is None:
+            marker = Marker(f"root-of-{self.name}", 0)
+            root.write_marker(marker)
         if marker.generation > self.records.generation():
             self.records.drop_all()
             self.records.set_generation(marker.generation)
-        root.sweep_temporaries()
         self.root = root
         self.backlog = Backlog()
-        self.context = Context(
+        self.context = self._context(root)
+        root.sweep_temporaries()
+        root.sweep_staged(lambda: [r.path for r in self.records.walk() if r.local is LocalState.CLEANING])
+        abort_open_uploads(self.context)
+
+    def _context(self, root: FusedRoot) -> Context:
+        return Context(
             pair=self.pair,
             wants=Filter(self.pair.include, self.pair.exclude).wants,
             tree=root,
-            objects=FusedObjects(self._bucket, self.fuse),  # type: ignore[arg-type]  # no multipart here
+            objects=FusedObjects(self._bucket, self.fuse),
             records=self.records,
             endpoint=proven(self._bucket.capabilities),
             host=Writer(name=self.name, id=f"id-of-{self.name}", software="syncd/model"),
@@ -160,8 +173,8 @@ class ModelHost:
         told = [step for step in decided if step.rule.do is not Do.NOTHING and step.rule is not REFRESH]
         return Passed(report, sorted((step.path, step.rule.id) for step in told))
 
-    def run_hot(self, path: str) -> None:
-        """What the watcher does for one path."""
+    def run_hot(self, *paths: str) -> None:
+        """What the watcher does for paths that it heard of, in that order. Raises what stops it, as a pass does."""
 
         def nothing(*_: object) -> None:
             return None
@@ -176,28 +189,21 @@ class ModelHost:
             hand_over=lambda: None,
             finished=nothing,
         )
-        hot.run([parse_relpath(path)])
+        hot.run([parse_relpath(path) for path in paths])
+        hot.run([])  # raises what a path crashed with
 
     def files(self) -> dict[str, bytes]:
         """What a person sees in the folder."""
-        return {path: content for path, content in self.everything().items() if OURS not in path.split("/")}
+        return {path: _read(file) for path, file in _walk(str(self.path), ours=False)}
 
     def everything(self) -> dict[str, bytes]:
         """Every regular file below the root, ours too, but for what is only half written."""
-        found = {}
-        for path in sorted(self.path.rglob("*")):
-            name = path.relative_to(self.path).as_posix()
-            if path.is_file() and not name.startswith((f"{OURS}/tmp/", f"{OURS}/root.json")):
-                found[name] = path.read_bytes()
-        return found
+        return {path: _read(file) for path, file in _walk(str(self.path), ours=True)}
 
     def inodes(self) -> dict[str, tuple[int, int, int]]:
         """Every file with what changes whenever somebody writes it."""
-        return {
-            name: (seen.st_ino, seen.st_size, seen.st_mtime_ns)
-            for name in self.everything()
-            for seen in [(self.path / name).stat()]
-        }
+        found = {path: os.stat(file) for path, file in _walk(str(self.path), ours=True)}
+        return {path: (seen.st_ino, seen.st_size, seen.st_mtime_ns) for path, seen in found.items()}
 
     def free(self, path: str) -> bool:
         """Whether nobody holds the path's claim any more."""
@@ -206,3 +212,27 @@ class ModelHost:
             return False
         self.context.claims.release(relpath)
         return True
+
+
+NEVER = {f"{OURS}/tmp", f"{OURS}/root.json"}
+
+
+def _walk(folder: str, prefix: str = "", *, ours: bool) -> Iterator[tuple[str, str]]:
+    """Every regular file as its path from the root and its whole path: thousands of times an example, so no Path."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = prefix + entry.name
+            if path in NEVER or (entry.name == OURS and not ours):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path, f"{path}/", ours=ours)
+            else:
+                yield path, entry.path
+
+
+def _read(file: str) -> bytes:
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        return os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)

@@ -56,6 +56,10 @@ class MemoryRecords:
         """Bring a backup back. Its hashes and commit numbers stay ahead: neither decides anything."""
         self._rows, self._generation = dict(image.rows), image.generation
 
+    def rows(self) -> dict[RelPath, Record]:
+        """Every record as it is now."""
+        return dict(self._rows)
+
     def crash(self) -> None:
         """What was not durable is gone."""
         self._fresh.clear()
@@ -136,7 +140,7 @@ class MemoryRecords:
         return sum(record.size for record in self._rows.values() if record.local is LocalState.CLEANING)
 
     def drop_all(self) -> None:
-        self._rows.clear()
+        self._through("drop_all", self._rows.clear)
 
     def cached_hashes(self, stat: LocalStat) -> Hashes | None:
         return self._fresh.get(stat) or self._hashes.get(stat)

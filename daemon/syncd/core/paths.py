@@ -15,6 +15,9 @@ OURS = ".syncd"
 MAX_COMPONENT = 255
 MAX_KEY = 1024
 
+CONFLICT_DIGITS = 12
+"""So many digits of its digest name a conflict copy."""
+
 MIN_STEM = 4
 """A conflict name keeps at least one character of the stem, whichever it is."""
 
@@ -76,7 +79,7 @@ def conflict_name(path: RelPath, digest_hex: str) -> RelPath:
     """
     folder, _, name = path.rpartition("/")
     stem, dot, extension = name.rpartition(".")
-    mark = f".conflict-{digest_hex[:12]}"
+    mark = f".conflict-{digest_hex[:CONFLICT_DIGITS]}"
     tail = f"{mark}{dot}{extension}"
     marked = MARKED.fullmatch(name)
     if not stem or (marked and not marked[2]) or len(tail.encode()) > MAX_COMPONENT // 2:

@@ -88,16 +88,17 @@ def compare(context: Context, path: RelPath, stat: LocalStat, facts: ObjectFacts
     if facts.digest is None and shown is None:
         return _by_etag(context, path, stat, facts)
     types = set[str]() if facts.digest is None else {facts.digest.type.value}
+    by_etag = shown is None and is_md5(context, facts.etag)
     if shown is not None:
         types.add("crc64nvme")
-    elif is_md5(context, facts.etag):
+    elif by_etag:
         types.add("md5")
     ours = hashes_of(context, path, stat, frozenset(types))
     if facts.digest is not None and ours.digest(facts.digest.type) != facts.digest:
         return Same.DIFFERENT
     if shown is not None:
         return _same(ours.crc64nvme is not None and crc64nvme_text(ours.crc64nvme) == shown)
-    return _same("md5" not in types or (ours.md5 is not None and ours.md5.hex() == facts.etag))
+    return _same(not by_etag or (ours.md5 is not None and ours.md5.hex() == facts.etag))
 
 
 def is_md5(context: Context, etag: str | None) -> bool:

@@ -13,6 +13,6 @@ def obstacle(tree: LocalTree, path: RelPath) -> str:
         above = RelPath("/".join(parts[:depth]))
         if tree.lstat(above) is not None:
             return f"{above} is a file here"
-    if next(tree.scan(path), None) is not None:
+    if tree.occupied(path) or next(tree.scan(path), None) is not None:
         return "a folder of that name, which is not empty, stands here"
     return ""

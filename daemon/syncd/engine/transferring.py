@@ -16,6 +16,7 @@ from syncd.core.model import (
     Record,
     RemoteState,
 )
+from syncd.core.paths import CONFLICT_DIGITS, conflict_name
 from syncd.engine import content
 from syncd.engine.commit import history, put
 from syncd.engine.context import Context
@@ -146,11 +147,9 @@ def run_keep_both(context: Context, step: Step) -> Done:
 
 def run_store_conflict(context: Context, step: Step) -> Done:
     """The object stays; our own bytes go up under the conflict name, so that both exist on S3."""
-    assert step.digest is not None
-    key = context.key(step.conflict_path)
-    existing = context.objects.head(key)
+    key, stored = _conflict_key(context, step)
     sent, intact = 0, True
-    if existing is None or existing.digest != step.digest:
+    if not stored:
         intact = upload(context, step.path, step.stat, key, expect=Absent()).intact
         sent = step.stat.size
     record = Record(
@@ -169,6 +168,20 @@ def run_store_conflict(context: Context, step: Step) -> Done:
     conflict = _conflict(context, step, loser=text(step.digest), loser_at=f"s3:{key}")
     row = history(context, step, operation="conflict", digest=text(step.digest), etag=step.etag)
     return Done(commit=put(step, record, row=row, conflict=conflict), bytes_up=sent, again=_again(intact))
+
+
+def _conflict_key(context: Context, step: Step) -> tuple[str, bool]:
+    """Where our bytes go under the conflict name, and whether they are there. Raises Stale where there is no place.
+
+    The name may be taken by other content: a conflict copy can be edited like any file. Then further digits make it.
+    """
+    assert step.digest is not None
+    for further in range(0, len(step.digest.hex) - CONFLICT_DIGITS + 1, CONFLICT_DIGITS):
+        key = context.key(conflict_name(step.path, step.digest.hex[further:]))
+        existing = context.objects.head(key)
+        if existing is None or existing.digest == step.digest:
+            return key, existing is not None
+    raise Stale(f"every conflict name of {step.path} is taken by other content")
 
 
 def run_adopt(context: Context, step: Step) -> Done:

@@ -108,6 +108,18 @@ class Root:
         except OSError as error:
             raise item_error(path, error) from error
 
+    def occupied(self, path: RelPath) -> bool:
+        """Whether a folder stands there that holds anything at all, so that it cannot give way to a file."""
+        try:
+            folder = self._anchor.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:  # no folder, or one that only the move can tell of
+            return False
+        try:
+            with os.scandir(folder) as entries:
+                return next(entries, None) is not None
+        finally:
+            os.close(folder)
+
     def open(self, path: RelPath) -> AbstractContextManager[Handle]:
         """Open for reading. Stale where it is no regular file; ItemError where it may not be read."""
         _refuse_ours(path)

@@ -169,6 +169,10 @@ class LocalTree(Protocol):
         """The stat of a regular file; None where there is none (or it is no regular file)."""
         ...
 
+    def occupied(self, path: RelPath) -> bool:
+        """Whether a folder stands there that holds anything, also what is never synced: no file can take its place."""
+        ...
+
     def open(self, path: RelPath) -> AbstractContextManager[OpenFile]:
         """Open for reading. Stale where it is gone; ItemError where it may not be read."""
         ...

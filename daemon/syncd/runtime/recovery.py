@@ -217,7 +217,8 @@ def _settle(context: Context, database: Database, conflict: ConflictRow, path: R
         with _claimed(context, loser.beside):
             match conflict.rule == CONFLICT_STORED.id, both:
                 case True, True:
-                    stored_facts(context, Stored(context.key(loser.beside)))
+                    assert isinstance(loser.lair, Stored)
+                    stored_facts(context, loser.lair)
                 case True, False:
                     _bring_to_path(context, path, loser)
                     _send_over(context, path)
