@@ -25,7 +25,15 @@ from syncd.errors import Stale
 from syncd.ports import Checksums, Commit, ExpiredTrash, ObjectBody, ObjectHeaders, PutAnswer, RemoteExpect
 
 A = RelPath("a")
-OPAQUE = replace(EVERYTHING, etag_is_md5=False, stores_checksum=False)
+OPAQUE = replace(
+    EVERYTHING,
+    etag_is_md5=False,
+    stores_checksum=False,
+    rejects_wrong_crc64nvme=False,
+    rejects_wrong_sha256=False,
+    rejects_wrong_payload=False,
+)
+"""Nothing that this endpoint answers proves anything: what is there has to be read."""
 
 
 def meet(lone: LoneHost, call: str, act: Callable[[], object], *, before: bool = True) -> None:
@@ -164,7 +172,7 @@ def test_a_file_that_somebody_reads_is_not_moved_out(tmp_path: Path) -> None:
 
 
 def test_the_same_content_under_a_new_etag_is_not_proven_in_a_cleaned_row(tmp_path: Path) -> None:
-    lone = in_step(tmp_path, cleanup=True, capabilities=replace(EVERYTHING, etag_is_md5=False))
+    lone = in_step(tmp_path, cleanup=True, capabilities=OPAQUE)
     for _ in range(2):
         lone.run()
     row, live = lone.host.records.rows()[A], lone.bucket.live(f"{PREFIX}a")
@@ -338,14 +346,28 @@ class Liar(FakeObjects):
         return self.lie(super().put(key, body, size, expect=expect, headers=headers, sums=sums))
 
 
-@pytest.mark.parametrize("wrong", [{"etag": ETag("0" * 32)}, {"checksum": "CRC64NVME:AAAAAAAAAAA="}])
-def test_a_store_that_answers_of_other_bytes_is_not_believed(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    lone = lone_host(tmp_path, bucket=Liar)
+def told(root: Path, **lie: Any) -> LoneHost:
+    """A host that sent its file to a store which answers so."""
+    lone = lone_host(root, bucket=Liar)
     assert isinstance(lone.bucket, Liar)
-    lone.bucket.lie = lambda answer: replace(answer, **wrong)
+    lone.bucket.lie = lambda answer: replace(answer, **lie)
     lone.write("a", b"first")
+    return lone
+
+
+def test_a_store_that_answers_of_other_bytes_is_not_believed(tmp_path: Path) -> None:
+    lone = told(tmp_path, checksum="CRC64NVME:AAAAAAAAAAA=")
     assert lone.run().report.counts["errors"] == 1
     assert A not in lone.host.records.rows()
+
+
+def test_where_an_answer_names_another_etag_what_is_really_there_counts(tmp_path: Path) -> None:
+    lone = told(tmp_path, etag=ETag("0" * 32))
+    lone.run()
+    live = lone.bucket.live(f"{PREFIX}a")
+    assert live is not None
+    assert lone.host.records.rows()[A].etag == live.etag
+    assert lone.bucket.requests["put"] == 2, "it is sent anew, and found to be our own"
 
 
 @dataclass
