@@ -1,4 +1,4 @@
-"""The mutants of trust and time: what an endpoint's word is worth, what the trash may let go, what is due to be cleaned."""
+"""The mutants of trust and time: what an endpoint is believed, what the trash may let go, what is due to be cleaned."""
 
 from __future__ import annotations
 
