@@ -27,13 +27,8 @@ venv:
 demo: venv
 	@$(RUN) packaging/demo.py
 
-# What looks at one thing at a time goes two by two; what kills, freezes and fills the machine goes alone.
-APART = tests/arch tests/unit tests/contract tests/integration tests/model tests/scenario
-ALONE = tests/e2e tests/soak/test_churn.py tests/soak/test_soak.py
-
 test: venv test-pythons
-	$(RUN) -m pytest -n 2 --dist loadscope $(APART)
-	$(RUN) -m pytest $(ALONE)
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-pythons: venv
 	@packaging/other-pythons.sh "$(RUN)"

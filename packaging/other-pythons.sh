@@ -29,5 +29,5 @@ for version in 3.10 3.11 3.12 3.13; do
         continue
     fi
     echo "Python $version: unit tests"
-    ".venv-$version/bin/python" -m pytest -n 2 --dist loadscope tests/unit
+    ".venv-$version/bin/python" -m pytest -n 2 --dist loadfile tests/unit
 done

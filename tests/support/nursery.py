@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -92,4 +93,5 @@ class Newborn:
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens where it has ended."""
         if self.running:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and nobody told us yet
+                os.kill(self.pid, number)
