@@ -50,6 +50,11 @@ class Run:
         return Counter(kind for kind, key, _ in self.log if not _of_the_canary(key))
 
     @property
+    def canary(self) -> Counter[str]:
+        """Requests by kind on the canary's objects."""
+        return Counter(kind for kind, key, _ in self.log if _of_the_canary(key))
+
+    @property
     def writes(self) -> list[tuple[str, str]]:
         """(kind, key with its bucket) of what changed the bucket, the canary of the probe left out."""
         return [(kind, key) for kind, key, _ in self.log if kind in WRITES and not _of_the_canary(key)]
