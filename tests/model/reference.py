@@ -61,12 +61,14 @@ class Notebook:
     """What is known of one host: per path, the content that it and S3 last both had.
 
     `unsure`: paths of which the host may have missed that. `touched`: paths that a person wrote or removed there.
+    `met`: what both sides had of a path while somebody meddled, one after the other perhaps; the host may have seen it.
     """
 
     agreed: dict[str, bytes] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
     backup: tuple[dict[str, bytes], set[str]] | None = None
+    met: dict[str, set[bytes]] = field(default_factory=dict)
 
     def knows(self, path: str, content: bytes | None) -> bool:
         """Whether the host surely knows that both sides have that content."""
@@ -142,6 +144,7 @@ class Reference:
         notebook = self.notebooks[name]
         notebook.agreed.clear()
         notebook.unsure.clear()
+        notebook.met.clear()
         self.expected.clear()
 
     def backs_up(self, name: str) -> None:
@@ -171,6 +174,7 @@ class Reference:
         if trouble:
             self.expected.clear()
         self._watched = watch = Watch(name, self._scene.findable(), dict(self.notebooks[name].agreed))
+        watch.look(self._scene)
         apart = self._apart(name)
         try:
             yield watch
@@ -178,6 +182,7 @@ class Reference:
         finally:
             self._watched = None
         if trouble:
+            self._meet(watch)
             self._agree_in_trouble(name, looked)
         else:
             self._agree(watch, looked, apart)
@@ -188,7 +193,9 @@ class Reference:
         assert watch is not None
         self._check_kept(watch)
         watch.superseded |= self._superseded(watch)
+        watch.look(self._scene)
         act()
+        watch.look(self._scene)
         watch.before = self._scene.findable()
 
     def _check_kept(self, watch: Watch) -> None:
@@ -200,9 +207,10 @@ class Reference:
     def _superseded(self, watch: Watch) -> set[bytes]:
         """What both sides had and other content has taken the place of."""
         here, there = self._scene.here(watch.name), self._scene.there()
+        met = [(path, content) for path, contents in self.notebooks[watch.name].met.items() for content in contents]
         return {
             content
-            for path, content in watch.agreed.items()
+            for path, content in [*watch.agreed.items(), *met]
             if any(side.get(path, content) != content for side in (here, there))
         }
 
@@ -220,6 +228,7 @@ class Reference:
                 if here[path] == there[path]:
                     if hot is None or path in apart:
                         notebook.unsure.discard(path)
+                        notebook.met.pop(path, None)
                     elif notebook.agreed.get(path) != here[path]:
                         notebook.unsure.add(path)
                     notebook.agreed[path] = here[path]
@@ -227,6 +236,14 @@ class Reference:
                 notebook.unsure.add(path)
             elif hot is None and path in notebook.agreed and (path in here or not self._parties[name].cleans):
                 del notebook.agreed[path]  # where it was cleaned, what comes in its place passes for its edit
+
+    def _meet(self, watch: Watch) -> None:
+        """Note what was on both sides of a path at some time of the pass."""
+        watch.look(self._scene)
+        met = self.notebooks[watch.name].met
+        for path in {path for look in watch.looks for path in look[0]}:
+            sides = [{look[side][path] for look in watch.looks if path in look[side]} for side in (0, 1)]
+            met.setdefault(path, set()).update(sides[0] & sides[1])
 
     def _agree_in_trouble(self, name: str, hot: set[str] | None) -> None:
         """Note what both have by now; what changed may have come to pass without a record of it."""
@@ -292,3 +309,8 @@ class Watch:
     agreed: dict[str, bytes]
     superseded: set[bytes] = field(default_factory=set)
     halted: bool = False
+    looks: list[tuple[dict[str, bytes], dict[str, bytes]]] = field(default_factory=list)
+
+    def look(self, scene: Scene) -> None:
+        """Take down what is on both sides now."""
+        self.looks.append((scene.here(self.name), scene.there()))

@@ -99,7 +99,7 @@ def run_many(*, seed: int, examples: int | None, seconds: float | None, processe
             lived += CHUNK
             print(f"{time.strftime('%H:%M:%S')} {lived} examples, seed {number}", flush=True)
             if done.returncode:
-                failures.append(done.stdout[-20_000:] + done.stderr[-20_000:])
+                failures.append(f"exit {done.returncode}\n{done.stdout[-60_000:]}{done.stderr[-20_000:]}")
                 print(failures[-1], flush=True)
 
     with ThreadPoolExecutor(processes) as pool:

@@ -158,3 +158,26 @@ def test_a_conflict_at_the_longest_path_ends_neither_the_pass_nor_a_version(tmp_
     host.run()
     assert host.files()[path] == b"theirs"
     assert b"ours" in host.files().values()
+
+
+def test_a_staged_file_whose_object_is_gone_gives_way_to_another_one_into_trash(tmp_path: Path) -> None:
+    host = lone_host(tmp_path / "root", cleanup=True)
+    host.write("a.log", BODY)
+    run_until(host, LocalState.CLEANING)
+    host.bucket.take_away(KEY)
+    host.run()
+    assert host.files() == {"a.log": BODY}
+    host.bucket.plant(KEY, b"somebody's older line\n")
+    host.run()
+    assert host.files() == {"a.log": b"somebody's older line\n"}
+    assert BODY in host.host.everything().values()
+
+
+def test_a_staged_file_whose_very_object_is_back_is_cleaned_as_before(uploaded: LoneHost) -> None:
+    run_until(uploaded, LocalState.CLEANING)
+    found = uploaded.bucket.live(KEY)
+    assert found is not None
+    uploaded.bucket.take_away(KEY)
+    uploaded.run()
+    uploaded.bucket.plant(KEY, BODY, metadata=found.headers.metadata)
+    run_until(uploaded, LocalState.CLEANED, passes=5)
