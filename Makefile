@@ -5,7 +5,7 @@
 #   make check   ruff, mypy, arch and unit tests, in seconds
 #   make soak    two and three daemons on one prefix, killed all the while, and random days of the model, for SOAK_SECONDS each
 #   make crash   the whole crash matrix: a death at each pass of each checkpoint (make test dies at some of them)
-#   make mutants one small lie in the code after another, each of which the suite must notice (half an hour)
+#   make mutants one small lie in the code after another, each of which the suite must notice (minutes)
 #   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
