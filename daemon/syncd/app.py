@@ -21,6 +21,7 @@ from syncd.config.types import Config
 from syncd.errors import ConfigError, SyncdError
 from syncd.lifecycle.clock import SystemClock
 from syncd.lifecycle.core_dump import leave_no_core
+from syncd.lifecycle.garbage import collect_seldom
 from syncd.lifecycle.logs import Logs, LogSettings, open_logs
 from syncd.lifecycle.notify import Notifier
 from syncd.lifecycle.stop import Stop
@@ -202,6 +203,7 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
             show=show,
             examine=lambda database: _examine(config, places, database),
         )
+        collect_seldom()
         return Daemon(settings, logs=logs, clock=clock, database=database, stack=stack).run(signals, notifier)
 
 
@@ -252,6 +254,7 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
             logged=logs.on_terminal,
             afterwards=lambda: expire_all(working_places(sections, batches), database),
         )
+        collect_seldom()
         return _interruptible(once.run, signals, stop)
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import BinaryIO
 
 from awscrt.checksums import crc64nvme
@@ -250,6 +251,11 @@ class FakeObjects:
             self._check(key, expect)
             signed = "" if sums.sha256 is None else sums.sha256.hex()
             return replace(_answer(self._store(key, sent, headers, sums)), payload=signed)
+
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         with self._call("create_multipart"):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, TypeVar
 
 from support.fake_store import FakeObjects
@@ -149,6 +150,11 @@ class FusedObjects:
         return self._fuse.through(
             "put", lambda: self._bucket.put(key, body, size, expect=expect, headers=headers, sums=sums)
         )
+
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
 
     def copy(
         self, source: str, target: str, *, source_etag: ETag, expect: RemoteExpect, headers: ObjectHeaders | None

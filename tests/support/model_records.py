@@ -91,6 +91,15 @@ class MemoryRecords:
             self.history.append(change.history)
         return stored
 
+    def commit_all(self, changes: Sequence[Commit]) -> Future[Sequence[object]]:
+        answers = [self.commit(change) for change in changes]
+        future: Future[Sequence[object]] = Future()
+        future.set_result([answer.exception() or answer.result() for answer in answers])
+        return future
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        return frozenset(row.stat.inode for row in self._rows.values() if row.stat is not None) & frozenset(inodes)
+
     def get(self, path: RelPath) -> Record | None:
         return self._rows.get(path)
 

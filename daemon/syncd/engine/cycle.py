@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -17,11 +17,13 @@ from syncd.core.model import ListedObject, LocalStat, LocalState, Record, Remote
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH, Do, Rule
 from syncd.engine.backlog import Backlog
+from syncd.engine.breaker import Breaker
 from syncd.engine.clearance import clearance_of
 from syncd.engine.context import Context
+from syncd.engine.express import Express
 from syncd.engine.guarding import Verdict, judge, settle_plans
 from syncd.engine.inflight import Inflight
-from syncd.engine.merge import merge
+from syncd.engine.merge import Row, merge
 from syncd.engine.observe import sides_of
 from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
@@ -30,13 +32,8 @@ from syncd.engine.report import CycleReport
 from syncd.engine.sight import Seer, Sight
 from syncd.engine.step import Step
 from syncd.engine.tally import Tally
-from syncd.engine.work import GOES_UP, Worksite
-from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
-
-LOST = {RemoteKind.UNAVAILABLE, RemoteKind.EXPIRED, RemoteKind.DENIED, RemoteKind.MISSING}
-"""Failures that are the endpoint's, not the item's."""
-
-STRIKES = 8
+from syncd.engine.work import Worksite
+from syncd.errors import ItemError, RemoteError, Stale
 
 FULL = "the store takes no more: it is asked again in the next pass"
 
@@ -76,9 +73,7 @@ class Cycle:
         self._moved = moved
         self._inflight = Inflight()
         self._lock = threading.Lock()
-        self._fatal: BaseException | None = None
-        self._strikes = 0
-        self._refusals = 0
+        self._breaker = Breaker()
 
     def run(self) -> CycleReport:
         """Do the pass. Raises RemoteError or PairHalted where a side was not seen whole; nothing is removed then."""
@@ -92,14 +87,12 @@ class Cycle:
             self._merge(newest)
         finally:
             self._inflight.wait()
-        if self._fatal is not None:
-            raise self._fatal
+        self._breaker.check()
         self._context.tree.check_root()
         self._spare_newest()
         verdict = Verdict(allowed=()) if self._dry or self._held else self._judge()
         self._run_staged(verdict)
-        if self._fatal is not None:
-            raise self._fatal
+        self._breaker.check()
         self._note_unseen()
         if whole and not self._stopped():
             if not verdict.plan_id:
@@ -131,13 +124,36 @@ class Cycle:
     # --- the streams ---
 
     def _merge(self, newest: int) -> None:
-        for path, listed in self._unsettled(newest):
-            if self._stopped() or self._fatal is not None:
-                return
-            self._hand_out(partial(self._look, path, listed, newest))
+        express = self._express(newest)
+        for path, stat, listed, record in self._unsettled(newest):
+            if self._stopped() or self._breaker.tripped:
+                break
+            new = listed is None and record is None and not self._dry
+            if not (new and stat is not None and express.offer(path, stat)):
+                self._hand_out(partial(self._look, path, listed, newest))
+        express.flush()
 
-    def _unsettled(self, newest: int) -> Iterator[tuple[RelPath, ListedObject | None]]:
-        """The paths that ask for a closer look; counted, blind ones and those of the hot path left out."""
+    def _express(self, newest: int) -> Express:
+        """The short way of this pass, for most of what is new."""
+
+        def dropped(path: RelPath) -> None:
+            self._context.claims.release(path)
+            self._inflight.end()
+
+        return Express(
+            self._context,
+            self._site,
+            self._pool,
+            begun=self._inflight.begin,
+            settled=self._all_finished,
+            failed=lambda step, error: self._counted(partial(self._fail, step, error)),
+            long_way=lambda path: self._counted(partial(self._claimed, path, None, newest)),
+            dropped=dropped,
+            crashed=self._note_crash,
+        )
+
+    def _unsettled(self, newest: int) -> Iterator[Row]:
+        """The rows that ask for a closer look; counted, without those of which a side is only not to be seen."""
         seer, sight = Seer(self._context, self._sight, self._once), self._sight
         pair = self._context.pair
         rows = merge(seer.local(self._under), seer.remote(self._under), seer.records(self._under))
@@ -159,7 +175,7 @@ class Cycle:
                 sight.renumbered += 1
             if self._unseen(path, stat, listed):
                 continue
-            yield path, listed
+            yield path, stat, listed, record
 
     def _unseen(self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None) -> bool:
         """Whether a side is only not to be seen: then nothing may be concluded from its absence."""
@@ -172,22 +188,21 @@ class Cycle:
     def _hand_out(self, task: Callable[[], bool]) -> None:
         """Run a task that says whether its outcome is still on its way (its claim and its count go with that)."""
         self._inflight.begin()
+        self._pool.submit(partial(self._counted, task)).add_done_callback(self._note_crash)
 
-        def run() -> None:
-            on_its_way = False
-            try:
-                on_its_way = task()
-            finally:
-                if not on_its_way:
-                    self._inflight.end()
-
-        self._pool.submit(run).add_done_callback(self._note_crash)
+    def _counted(self, task: Callable[[], bool]) -> None:
+        on_its_way = False
+        try:
+            on_its_way = task()
+        finally:
+            if not on_its_way:
+                self._inflight.end()
 
     def _note_crash(self, future: Future[None]) -> None:
         """What no step expected ends the pass: an unreachable endpoint, a lost root, a broken database, a bug."""
         error = None if future.cancelled() else future.exception()
-        if error is not None and self._fatal is None:
-            self._fatal = error
+        if error is not None:
+            self._breaker.trip(error)
 
     def _look(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
         if self._stopped():
@@ -199,6 +214,9 @@ class Cycle:
             step = Step(path=path, rule=LOOKED_AT, sides=Sides(None, None, listed))
             self.tally.add(Outcome(step=step, result=Result.WAITING, reason="being transferred by the hot path"))
             return False
+        return self._claimed(path, listed, newest)
+
+    def _claimed(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
         on_its_way = False
         try:
             on_its_way = self._decide(path, listed, newest)
@@ -220,7 +238,7 @@ class Cycle:
         except (ItemError, RemoteError) as error:
             outcome = self._site.failed(Step(path=path, rule=LOOKED_AT, sides=sides), error, self.id)
             self.tally.add(outcome)
-            self._count_strike(outcome)
+            self._breaker.count(outcome)
             return False
         if step is None:
             return False
@@ -236,7 +254,7 @@ class Cycle:
             if not (self._dry and step.rule is REFRESH):  # it touches neither side
                 self._stage(step)
             return False
-        if self._full(step):
+        if self._breaker.full(step):
             return self._wait(path, sides, FULL)
         self._site.run(step, self.id, self._finished)
         return True
@@ -258,10 +276,6 @@ class Cycle:
             )
         return True
 
-    def _full(self, step: Step) -> bool:
-        """Whether this would go up, and the store said often enough that it takes no more: the next pass asks again."""
-        return self._refusals >= STRIKES and step.rule.do in GOES_UP
-
     def _wait(self, path: RelPath, sides: Sides, reason: str) -> bool:
         step = Step(path=path, rule=LOOKED_AT, sides=sides)
         state = "queued" if reason is FULL else "writing"
@@ -275,23 +289,22 @@ class Cycle:
 
     def _finished(self, outcome: Outcome) -> None:
         self.tally.add(outcome)
-        self._count_strike(outcome)
+        self._breaker.count(outcome)
         self._context.claims.release(outcome.step.path)
         self._moved()
         self._inflight.end()
 
-    def _count_strike(self, outcome: Outcome) -> None:
-        """One breaker for all: an endpoint that fails for one path after another ends the pass with one line."""
-        if outcome.result is Result.DONE:
-            self._strikes = 0
-            if outcome.step.rule.do in GOES_UP:
-                self._refusals = 0
-        elif isinstance(outcome.error, RemoteError) and outcome.error.kind is RemoteKind.FULL:
-            self._refusals += 1
-        elif isinstance(outcome.error, RemoteError) and outcome.error.kind in LOST:
-            self._strikes += 1
-            if self._strikes >= STRIKES and self._fatal is None:
-                self._fatal = outcome.error
+    def _fail(self, step: Step, error: RemoteError) -> bool:
+        self._finished(self._site.failed(step, error, self.id))
+        return True
+
+    def _all_finished(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self.tally.add(outcome)
+            self._breaker.count(outcome)
+        self._context.claims.release_all(outcome.step.path for outcome in outcomes)
+        self._moved()
+        self._inflight.end(len(outcomes))
 
     # --- what was staged ---
 
@@ -303,7 +316,7 @@ class Cycle:
 
     def _run_staged(self, verdict: Verdict) -> None:
         for step in verdict.allowed:
-            if self._stopped() or self._fatal is not None:
+            if self._stopped() or self._breaker.tripped:
                 break
             self._hand_out(partial(self._run_one, step))
         self._inflight.wait()
@@ -314,7 +327,7 @@ class Cycle:
             return False
         on_its_way = False
         try:
-            if self._full(step):
+            if self._breaker.full(step):
                 return self._wait(step.path, step.sides, FULL)
             self._site.run(step, self.id, self._finished)
             on_its_way = True

@@ -46,13 +46,19 @@ def run_upload(context: Context, step: Step) -> Done:
         if done is not None:
             return done
     sent = upload(context, step.path, step.stat, context.key(step.path), expect=step.expect)
-    record = _uploaded_record(step, sent)
     conflict = None
     if step.rule.conflict and displaced is not None:
         conflict = _conflict(context, step, loser=displaced.digest, loser_at=displaced.where)
+    return uploaded(context, step, sent, conflict=conflict, trash=displaced)
+
+
+def uploaded(
+    context: Context, step: Step, sent: Uploaded, *, conflict: ConflictRow | None = None, trash: TrashRow | None = None
+) -> Done:
+    """What an upload leaves in the store, once it is there."""
     row = history(context, step, operation="upload", digest=text(sent.digest), etag=sent.answer.etag)
     return Done(
-        commit=put(step, record, row=row, conflict=conflict, trash=displaced),
+        commit=put(step, _uploaded_record(step, sent), row=row, conflict=conflict, trash=trash),
         bytes_up=sent.stat.size,
         again=_again(sent.intact),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -68,19 +69,13 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         digest = hashes.digest(context.pair.hash)
         assert digest is not None
         described = headers(context, path, stat, digest, operation)
-        for tried in range(1, TRIES + 1):
-            sent = send_file(
+
+        def send(expect: RemoteExpect) -> Sent:
+            return send_file(
                 context, file, stat, path, key, expect=expect, headers=described, hashes=hashes, operation=operation
             )
-            intact = sent.same is not False and file.fstat() == stat
-            try:
-                proof = verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE
-                break
-            except RemoteError as spoilt:
-                if tried == TRIES:
-                    raise
-                _say_spoilt(context, path, key, spoilt)
-                expect = Matches(sent.answer.etag)  # our own, and nobody's content: the next try takes its place
+
+        sent, intact, proof = until_sound(context, path, key, hashes, expect, send, lambda: file.fstat() == stat)
     return Uploaded(
         stat=stat,
         digest=digest,
@@ -90,6 +85,32 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         intact=intact,
         vouched=intact or sent.same is True,
     )
+
+
+def until_sound(
+    context: Context,
+    path: RelPath,
+    key: str,
+    hashes: Hashes,
+    expect: RemoteExpect,
+    send: Callable[[RemoteExpect], Sent],
+    unchanged: Callable[[], bool],
+) -> tuple[Sent, bool, ProofKind]:
+    """Send, and again where the bytes arrive spoilt. What was answered, whether the file was still that one, the proof.
+
+    RemoteError: spoilt each time.
+    """
+    for tried in range(1, TRIES + 1):
+        sent = send(expect)
+        intact = sent.same is not False and unchanged()
+        try:
+            return sent, intact, verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE
+        except RemoteError as spoilt:
+            if tried == TRIES:
+                raise
+            _say_spoilt(context, path, key, spoilt)
+            expect = Matches(sent.answer.etag)  # our own, and nobody's content: the next try takes its place
+    raise AssertionError("the last try returns or raises")
 
 
 def _say_spoilt(context: Context, path: RelPath, key: str, spoilt: RemoteError) -> None:
@@ -142,12 +163,13 @@ def send_file(
         facts = own_write(context, key, expect, operation, refused=refused)
         if facts is None or facts.size != stat.size:
             raise
-        return Sent(answer=_answer(facts), in_parts=stat.size > SINGLE_PUT and not whole)
+        return Sent(answer=answer_of(facts), in_parts=stat.size > SINGLE_PUT and not whole)
     finally:
         transfer.end()
 
 
-def _answer(facts: ObjectFacts) -> PutAnswer:
+def answer_of(facts: ObjectFacts) -> PutAnswer:
+    """What the store would have answered to the write of ours that it shows."""
     return PutAnswer(etag=facts.etag, version_id=facts.version_id, checksum=facts.checksum)
 
 

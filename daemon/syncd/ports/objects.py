@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
@@ -154,6 +154,15 @@ class ObjectStore(Protocol):
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:
         """Write one object of `size` bytes from the (seekable) body in one request."""
+        ...
+
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """The same in two: send, and the call that waits for the answer. The same thread makes it, once.
+
+        So one thread has many small requests under way. Where a store cannot, all of it happens in the call.
+        """
         ...
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:

@@ -84,7 +84,15 @@ class RecordStore(Protocol):
         """Queue for the group commit (20 ms or 256). The future gives the stored record (with its seq) after fsync."""
         ...
 
+    def commit_all(self, changes: Sequence[Commit]) -> Future[Sequence[object]]:
+        """Queue several, each whole or not at all: its stored record, None, or the exception that refused it."""
+        ...
+
     def get(self, path: RelPath) -> Record | None: ...
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        """Those that are the local side of some record."""
+        ...
 
     def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
         """Every record (or those below a folder, or behind a path) in the order of `core.paths.order`.

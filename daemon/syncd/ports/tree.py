@@ -152,6 +152,18 @@ class OwnTemporary:
 Removal = Proof | ExpiredTrash | OwnTemporary
 
 
+class SmallFiles(Protocol):
+    """Reads small files whole, many in a row. For one thread, within its context."""
+
+    def read(self, path: RelPath, expect: LocalStat) -> bytes:
+        """The content of exactly that version, which nobody is seen to have open for writing. Stale else."""
+        ...
+
+    def unchanged(self, path: RelPath, expect: LocalStat) -> bool:
+        """Whether the file at that path is still that version."""
+        ...
+
+
 class LocalTree(Protocol):
     """One local root. Paths never leave it and no symlink is followed. OS errors arrive as ItemError or PairHalted.
 
@@ -175,6 +187,10 @@ class LocalTree(Protocol):
 
     def open(self, path: RelPath) -> AbstractContextManager[OpenFile]:
         """Open for reading. Stale where it is gone; ItemError where it may not be read."""
+        ...
+
+    def small_files(self) -> AbstractContextManager[SmallFiles]:
+        """A reader for one thread and a short while. PairHalted for the root, as everywhere."""
         ...
 
     def open_elsewhere(self, path: RelPath, *, for_writing: bool, max_age_s: float | None = None) -> Openness:

@@ -76,6 +76,7 @@ class Assembly:
             stop=self.stop,
             digester=Digester,
             ready=section.ready,
+            quiet=section.quiet,
             claims=section.claims,
             numbered=records.renumbered_passes() < PASSES,
         )

@@ -121,6 +121,13 @@ class BucketsObjects:
         bucket, rest = self._split(key)
         return bucket.put(rest, body, size, expect=expect, headers=headers, sums=sums)
 
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """As of the key's bucket."""
+        bucket, rest = self._split(key)
+        return bucket.start_put(rest, body, size, expect=expect, headers=headers, sums=sums)
+
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """As of the key's bucket."""
         bucket, rest = self._split(key)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from syncd import checkpoint
@@ -189,6 +190,12 @@ class Boto3Objects:
             answer: PutAnswer = _unless_too_large(send)
         self.counts.add(bytes_up=size)
         return answer
+
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """The SDK sends and waits in one: all of it happens when the answer is asked for."""
+        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """Begin an upload in parts and return its id."""

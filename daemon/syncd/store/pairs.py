@@ -13,7 +13,7 @@ from syncd.ports import Clock, Commit, Hashes
 from syncd.store.connection import Readers
 from syncd.store.hashes import HashCache
 from syncd.store.history import History
-from syncd.store.outcomes import Outcome, write_outcomes
+from syncd.store.outcomes import Outcome, write_groups, write_outcomes
 from syncd.store.plans import Plans
 from syncd.store.records import Records
 from syncd.store.uploads import Uploads
@@ -103,6 +103,16 @@ class PairStore:
     def commit(self, change: Commit) -> Future[Record | None]:
         """Queue one outcome. The future gives the stored record, with its seq, when it is durable; or raises Stale."""
         return self._writer.submit(write_outcomes, Outcome(self._ids.pair_id, self._ids.set_id, change))
+
+    def commit_all(self, changes: Sequence[Commit]) -> Future[Sequence[object]]:
+        """Queue several outcomes as one job. The future gives for each the stored record, None, or what refused it."""
+        return self._writer.submit(
+            write_groups, [Outcome(self._ids.pair_id, self._ids.set_id, change) for change in changes]
+        )
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        """Those that are the local side of some record."""
+        return self._records.known_inodes(inodes)
 
     def get(self, path: RelPath) -> Record | None:
         """The record of one path, as last committed."""

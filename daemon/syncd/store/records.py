@@ -22,6 +22,7 @@ SELECT_INODE = (
     f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND stat_inode = ? AND stat_size = ? AND stat_mtime_ns = ? "
     "ORDER BY seq DESC LIMIT 1"
 )
+SELECT_KNOWN_INODES = "SELECT DISTINCT stat_inode FROM record WHERE set_id = ? AND stat_inode IN ({})"
 SELECT_HOLDING = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND digest IN ({{}}) ORDER BY path"
 SELECT_NTH_NEWEST = (
     "SELECT stat_mtime_ns, path FROM record WHERE set_id = ? AND local = 'present' AND stat_mtime_ns IS NOT NULL "
@@ -127,6 +128,12 @@ class Records:
         """The record (of several the newest) whose local side was that file."""
         row = self._readers.row(SELECT_INODE, (self._set_id, wide(inode), size, wide(mtime_ns)))
         return None if row is None else record_of(row)
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        """Those that are the local side of some record."""
+        marks = ",".join("?" * len(inodes))
+        rows = self._readers.rows(SELECT_KNOWN_INODES.format(marks), (self._set_id, *map(wide, inodes)))
+        return frozenset(int(row[0]) for row in rows)
 
     def holding(self, digests: Sequence[Digest]) -> Iterator[Record]:
         """The records of these contents. No index helps: it reads the whole set once for each 128 of them."""

@@ -165,6 +165,10 @@ class Section(Standing):
                 self._events.emit(events.FILE_HELD, pair=self.name, path=path, reason=reason)
         return isinstance(verdict, Ready)
 
+    def quiet(self, path: RelPath, stat: LocalStat) -> bool:
+        """Whether it was left alone for `settle` by its times, and no event tells otherwise."""
+        return self.stability.quiet(path, stat, self._clock.now_ns())
+
     # --- passes ---
 
     @property
