@@ -25,6 +25,7 @@ from syncd.engine.multipart import abort_open_uploads
 from syncd.engine.outcome import Outcome
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
+from syncd.engine.sweep import Memory
 from syncd.engine.tally import Tally
 from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
@@ -142,6 +143,7 @@ class ModelHost:
             self.records.set_generation(marker.generation)
         self.root = root
         self.backlog = Backlog()
+        self.memory = Memory()
         self.context = self._context(root)
         root.sweep_temporaries()
         root.sweep_staged(lambda: [r.path for r in self.records.walk() if r.local is LocalState.CLEANING])
@@ -167,7 +169,7 @@ class ModelHost:
 
     def run_pass(self, *, dry: bool = False) -> Passed:
         """One full pass, or what one would do. Raises what stops it: RemoteError, Crash."""
-        cycle = Cycle(self.context, InlinePool(), self.backlog, once=lambda *_: True, dry=dry)
+        cycle = Cycle(self.context, InlinePool(), self.backlog, once=lambda *_: True, dry=dry, memory=self.memory)
         cycle.tally = ledger = Ledger()
         report = cycle.run()
         decided = cycle.steps if dry else [outcome.step for outcome in ledger.outcomes]

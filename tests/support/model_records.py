@@ -103,12 +103,19 @@ class MemoryRecords:
     def get(self, path: RelPath) -> Record | None:
         return self._rows.get(path)
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        rows = [row for path, row in self._rows.items() if after < path and (not until or path <= until)]
+        return len(rows), max((row.seq for row in rows), default=0)
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
         last = b"" if under is None else order(under) + b"/"
         if after is not None:
             last = max(last, order(after))
         while True:
             keys = [path for path in self._rows if order(path) > last and (under is None or _below(path, under))]
+            keys = keys if until is None else [path for path in keys if order(path) <= order(until)]
             if not keys:
                 return
             path = min(keys, key=order)

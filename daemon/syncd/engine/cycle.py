@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
 from syncd import events
-from syncd.core.classify import Sides, settled
+from syncd.core.classify import Sides
 from syncd.core.clearing import Newest
-from syncd.core.inodes import adopted, only_inode_moved
-from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState
+from syncd.core.model import ListedObject
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH, Do, Rule
 from syncd.engine.backlog import Backlog
@@ -23,14 +22,14 @@ from syncd.engine.context import Context
 from syncd.engine.express import Express
 from syncd.engine.guarding import Verdict, judge, settle_plans
 from syncd.engine.inflight import Inflight
-from syncd.engine.merge import Row, merge
 from syncd.engine.observe import sides_of
 from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
-from syncd.engine.sight import Seer, Sight
+from syncd.engine.sight import Sight
 from syncd.engine.step import Step
+from syncd.engine.sweep import Memory, Sweep
 from syncd.engine.tally import Tally
 from syncd.engine.work import Worksite
 from syncd.errors import ItemError, RemoteError, Stale
@@ -44,6 +43,7 @@ class Cycle:
     """A full pass over one pair, or over one folder of it. Use once.
 
     `dry`: decide everything, change nothing. `held`: a guard halted the pair, so only what needs no guard runs.
+    `memory`: what the passes before it found settled in the same world.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Cycle:
         dry: bool = False,
         held: bool = False,
         moved: Callable[[], None] = lambda: None,
+        memory: Memory | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.tally = Tally()
@@ -71,6 +72,7 @@ class Cycle:
         self._dry = dry
         self._held = held
         self._moved = moved
+        self._memory = memory
         self._inflight = Inflight()
         self._lock = threading.Lock()
         self._breaker = Breaker()
@@ -125,7 +127,16 @@ class Cycle:
 
     def _merge(self, newest: int) -> None:
         express = self._express(newest)
-        for path, stat, listed, record in self._unsettled(newest):
+        sweep = Sweep(
+            self._context,
+            self._sight,
+            once=self._once,
+            cleans=self._site.cleans,
+            moved=self._moved,
+            newest=newest,
+            memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
+        )
+        for path, stat, listed, record in sweep.rows(self._under):
             if self._stopped() or self._breaker.tripped:
                 break
             new = listed is None and record is None and not self._dry
@@ -151,37 +162,6 @@ class Cycle:
             dropped=dropped,
             crashed=self._note_crash,
         )
-
-    def _unsettled(self, newest: int) -> Iterator[Row]:
-        """The rows that ask for a closer look; counted, without those of which a side is only not to be seen."""
-        seer, sight = Seer(self._context, self._sight, self._once), self._sight
-        pair = self._context.pair
-        rows = merge(seer.local(self._under), seer.remote(self._under), seer.records(self._under))
-        for number, (path, stat, listed, record) in enumerate(rows):
-            if number % 256 == 0:
-                self._moved()
-                if self._stopped():
-                    return
-            if record is not None:
-                _count_gone(sight, record, stat, listed)
-                if record.seq > newest:
-                    continue
-                if not self._context.numbered:
-                    record = adopted(record, stat)
-            sides = Sides(record, stat, listed)
-            if settled(sides, mode=pair.mode, cleans=self._site.cleans(record)):
-                continue
-            if record is not None and only_inode_moved(record.stat, stat):
-                sight.renumbered += 1
-            if self._unseen(path, stat, listed):
-                continue
-            yield path, stat, listed, record
-
-    def _unseen(self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None) -> bool:
-        """Whether a side is only not to be seen: then nothing may be concluded from its absence."""
-        if stat is None and self._sight.is_blind(path):
-            return True
-        return listed is None and path.partition("/")[0] in self._context.objects.incomplete
 
     # --- one path, on a thread of the pool ---
 
@@ -374,10 +354,3 @@ def _staged(step: Step) -> bool:
             return False
         case _:
             return True
-
-
-def _count_gone(sight: Sight, record: Record, stat: LocalStat | None, listed: ListedObject | None) -> None:
-    if record.local is LocalState.PRESENT and stat is None:
-        sight.local_gone += 1
-    if record.remote is RemoteState.PRESENT and listed is None:
-        sight.remote_gone += 1

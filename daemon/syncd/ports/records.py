@@ -94,8 +94,14 @@ class RecordStore(Protocol):
         """Those that are the local side of some record."""
         ...
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
-        """Every record (or those below a folder, or behind a path) in the order of `core.paths.order`.
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        """How many rows there are behind `after`, up to `until` ("": to the end), and the newest of their numbers."""
+        ...
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
+        """Every record (or those below a folder, behind a path, up to one) in the order of `core.paths.order`.
 
         No transaction is kept open.
         """

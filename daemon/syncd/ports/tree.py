@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from syncd.core.model import Digest, ETag, HashType, LocalStat, ProofKind
 from syncd.core.paths import RelPath
@@ -23,8 +23,7 @@ class Unchanged:
 LocalExpect = Absent | Unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class ScanEntry:
+class ScanEntry(NamedTuple):
     """A regular file found by a scan."""
 
     path: RelPath

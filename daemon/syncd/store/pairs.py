@@ -118,9 +118,18 @@ class PairStore:
         """The record of one path, as last committed."""
         return self._records.get(path)
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
-        """Every record, or those below a folder or behind a path, in byte order; what changes may be seen or not."""
-        return self._records.walk(under, after=after)
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        """How many rows there are behind `after`, up to `until` ("": to the end), and the newest of their numbers."""
+        return self._records.mark(after, until)
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
+        """Every record, or those below a folder, behind a path or up to one, in byte order.
+
+        What changes meanwhile may be seen or not.
+        """
+        return self._records.walk(under, after=after, until=until)
 
     def count(self) -> int:
         """How many records there are."""

@@ -18,6 +18,7 @@ COLUMNS = (
 )
 SELECT_RECORD = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND path = ?"
 SELECT_PAGE = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND path > ? AND path < ? ORDER BY path LIMIT {PAGE}"
+SELECT_MARK = "SELECT count(*), coalesce(max(seq), 0) FROM record WHERE set_id = ? AND path > ? AND path < ?"
 SELECT_INODE = (
     f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND stat_inode = ? AND stat_size = ? AND stat_mtime_ns = ? "
     "ORDER BY seq DESC LIMIT 1"
@@ -99,6 +100,11 @@ def record_of(row: Row) -> Record:
     )
 
 
+def _behind(path: str) -> bytes:
+    """What sorts right behind it: no name holds a NUL."""
+    return order(path) + b"\0"
+
+
 class Records:
     """The records of one set, read on the caller's thread."""
 
@@ -111,11 +117,20 @@ class Records:
         row = self._readers.row(SELECT_RECORD, (self._set_id, order(path)))
         return None if row is None else record_of(row)
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
-        """Every record in byte order, or those below a folder, or behind a path; pages of 1,000, each by itself."""
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        """How many rows there are behind `after`, up to `until` ("": to the end), and the newest of their numbers."""
+        found = self._readers.row(SELECT_MARK, (self._set_id, order(after), _behind(until) if until else END))
+        return (0, 0) if found is None else (int(found[0]), int(found[1]))
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
+        """Every record in byte order, or those below a folder, behind a path or up to one; pages of 1,000."""
         last, end = (b"", END) if under is None else (order(under) + b"/", order(under) + b"0")  # "0" follows "/"
         if after is not None:
             last = max(last, order(after))
+        if until is not None:
+            end = min(end, _behind(until))
         while True:
             page = self._readers.rows(SELECT_PAGE, (self._set_id, last, end))
             for row in page:

@@ -20,6 +20,7 @@ from syncd.engine.multipart import abort_open_uploads
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
+from syncd.engine.sweep import Memory
 from syncd.engine.tally import Tally
 from syncd.engine.verify import Scope, Totals, Verification
 from syncd.errors import ConfigError, PairHalted, RemoteError, RemoteKind, SyncdError
@@ -83,6 +84,8 @@ class Section(Standing):
         self._tidied: set[tuple[str, ...]] = set()
         self.claims = Claims()
         self._hot = Tally()
+        self._remembers: Context | None = None
+        self._memory = Memory()
         self._lock = threading.Lock()
 
     # --- the world ---
@@ -185,7 +188,17 @@ class Section(Standing):
         """One full pass, or one over a folder. Raises what stops it: RemoteError, PairHalted, FatalError."""
         context = self.prepare(dry=dry)
         held = under is not None and bool(self.halted_plan)  # a halted plan is not carried out by instalments
-        cycle = Cycle(context, self._pool, self.backlog, once=self.once, under=under, dry=dry, held=held, moved=moved)
+        cycle = Cycle(
+            context,
+            self._pool,
+            self.backlog,
+            once=self.once,
+            under=under,
+            dry=dry,
+            held=held,
+            moved=moved,
+            memory=self._memory_of(context),
+        )
         if not dry:
             self._state("scanning" if self.state != "draining" else "draining")
         before = self._requests()
@@ -201,6 +214,12 @@ class Section(Standing):
         if not dry:
             self._passed(report, whole=under is None)
         return report, cycle
+
+    def _memory_of(self, context: Context) -> Memory:
+        """What passes remember of this very world: another one may decide otherwise."""
+        if self._remembers is not context:
+            self._remembers, self._memory = context, Memory()
+        return self._memory
 
     def verification(
         self, scope: Scope, *, gone: Callable[[], bool], moved: Callable[[Totals], None] = lambda _: None
