@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from synctl.render_pace import pace_parts
 from synctl.render_table import Cell, table
 from synctl.screen import Look
 from synctl.words import columns, count, duration, fit, pad, plural, printable, rate, since, size
@@ -49,6 +50,9 @@ def render_status(status: Row, now: datetime, look: Look) -> str:
     traffic = _traffic(status.get("s3") or {}, now)
     if traffic:
         lines += ["", *_packed(traffic, look)]
+    held_back = pace_parts(status.get("pace") or {}, now)
+    if held_back:
+        lines += ["", *_packed(held_back, look)]
     remote = _syslog(status.get("syslog") or {})
     if remote:
         lines += ["", *_packed(remote, look)]

@@ -3,6 +3,7 @@
 DAEMON_READY = "daemon.ready"
 DAEMON_STOPPING = "daemon.stopping"
 DAEMON_STOPPED = "daemon.stopped"
+PRIORITY_LOWERED = "priority.lowered"
 CONFIG_NOTICED = "config.noticed"
 CONFIG_RELOADED = "config.reloaded"
 CONFIG_REFUSED = "config.refused"

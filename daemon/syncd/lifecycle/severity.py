@@ -28,6 +28,7 @@ _INFO = (
     events.DAEMON_READY,
     events.DAEMON_STOPPING,
     events.DAEMON_STOPPED,
+    events.PRIORITY_LOWERED,
     events.CONFIG_RELOADED,
     events.WORKER_RESTARTED,
     events.PAIR_RESUMED,

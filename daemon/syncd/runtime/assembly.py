@@ -24,6 +24,7 @@ from syncd.local.root import Root
 from syncd.ports import Capabilities, Clock, Events, Marker, ObjectStore, StopToken
 from syncd.runtime.canaries import Canaries
 from syncd.s3.counts import RequestCounts
+from syncd.s3.paces import Paces
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
 from syncd.workers.section import Opened, Section
@@ -49,6 +50,7 @@ class Assembly:
     counts: RequestCounts
     hostname: str
     machine_id: str
+    paces: Paces | None = None
     dry: bool = False
 
     def open(self, section: Section) -> Opened:
@@ -60,7 +62,9 @@ class Assembly:
         root = Root.at(pair.local, create=create, now=self.clock.now)
         marker = self._marker(section, root)
         records = self._records(pair, root, marker)
-        link = Link.to(pair, self.counts, lambda bucket, error: self._bucket_failed(section, bucket, error))
+        link = Link.to(
+            pair, self.counts, lambda bucket, error: self._bucket_failed(section, bucket, error), paces=self.paces
+        )
         endpoint = self._canaries.known(pair)
         context = Context(
             pair=pair,
@@ -161,11 +165,21 @@ class Link:
     problem: Callable[[str, RemoteError], None]
 
     @classmethod
-    def to(cls, pair: Pair, counts: RequestCounts, problem: Callable[[str, RemoteError], None]) -> Link:
+    def to(
+        cls,
+        pair: Pair,
+        counts: RequestCounts,
+        problem: Callable[[str, RemoteError], None],
+        *,
+        paces: Paces | None = None,
+    ) -> Link:
         """Make the client. ConfigError or RemoteError where the settings cannot work."""
         from syncd.s3.connect import connect
 
-        return cls(pair=pair, client=connect(pair.s3), counts=counts, problem=problem)
+        client = connect(pair.s3)
+        if paces is not None:
+            paces.of(pair.s3).attach(client)
+        return cls(pair=pair, client=client, counts=counts, problem=problem)
 
     def objects(self, capabilities: Capabilities, journal: Journal | None = None) -> ObjectStore:
         """The store, used as a probe found it. Who writes gives it the journal of uploads: large copies are some."""

@@ -46,6 +46,7 @@ class StatusBoard(Worker):
         totals: Callable[[], dict[str, int]],
         unresolved: Callable[[str], int],
         syslog: Callable[[], SyslogState | None] = lambda: None,
+        pace: Callable[[], dict[str, Any] | None] = lambda: None,
         stop: Stop,
         events: Events,
         clock: Clock,
@@ -59,6 +60,7 @@ class StatusBoard(Worker):
         self._totals = totals
         self._unresolved = unresolved
         self._syslog = syslog
+        self._pace = pace
         self._started = clock.now()
         self._snapshot: dict[str, Any] = {}
         self._waiting: dict[str, float | None] = {}
@@ -95,6 +97,7 @@ class StatusBoard(Worker):
             "transfers": self._transfers.snapshot(),
             "s3": self._s3([*rows, *batches]),
             "syslog": _syslog(self._syslog()),
+            "pace": self._pace(),
         }
         health, reasons = self._health(rows, oldest)
         snapshot["health"], snapshot["health_reasons"] = health, reasons

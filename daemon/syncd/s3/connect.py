@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
-AUTO_CONNECTIONS = 64
+AUTO_CONNECTIONS = 128
 """The most connections kept where concurrency is auto: a bound, they are opened as needed."""
 SPARE_CONNECTIONS = 8
 """For the listings and looks beside the transfers."""
