@@ -6,7 +6,7 @@
 #   make soak    two and three daemons on one prefix, killed all the while, and random days of the model, for SOAK_SECONDS each
 #   make crash   the whole crash matrix: a death at each pass of each checkpoint (make test dies at some of them)
 #   make mutants one small lie in the code after another, each of which the suite must notice (minutes)
-#   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
+#   make bench   what moving files costs beside s5cmd, rclone and the AWS CLI (QUICK=1: five minutes; ROWS=small-up,large-up)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
 
@@ -49,7 +49,7 @@ mutants: venv
 	PYTHONPATH=tests $(RUN) -m mutants.run
 
 bench: venv
-	PYTHONPATH=tests $(RUN) -m bench.archiver
+	PYTHONPATH=tests $(RUN) -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(SAVE),--save)
 
 format: venv
 	$(RUN) -m ruff check --fix .

@@ -7,6 +7,7 @@ What makes it short is what is known before: no row, no object, so the rule is a
 from __future__ import annotations
 
 import secrets
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -77,6 +78,8 @@ class Express:
         self._small, self._larger = content.upload_hashes(context, 0), content.upload_hashes(context, LARGEST)
         self._operation = secrets.token_hex(10)
         self._number = 0
+        # Python runs one thread at a time anyway; those that take turns at each system call cost twice as much.
+        self._turn = threading.Lock()
         self._waiting: list[Item] = []
         self._groups = 0
 
@@ -107,15 +110,16 @@ class Express:
         try:
             renamed = self._renamed(items)
             with self._context.tree.small_files() as files:
-                while left and not self._context.stop.stopped():
-                    path, stat = left.popleft()
-                    step = Step(path=path, rule=self._rule, sides=Sides(None, stat, None))
-                    if stat.inode in renamed:
-                        otherwise.append(path)
-                    else:
-                        shipment = self._tried(step, otherwise, partial(self._started, step, files))
-                        if shipment is not None:
-                            shipped.append((step, shipment))
+                with self._turn:
+                    while left and not self._context.stop.stopped():
+                        path, stat = left.popleft()
+                        step = Step(path=path, rule=self._rule, sides=Sides(None, stat, None))
+                        if stat.inode in renamed:
+                            otherwise.append(path)
+                        else:
+                            shipment = self._tried(step, otherwise, partial(self._started, step, files))
+                            if shipment is not None:
+                                shipped.append((step, shipment))
                 while shipped:
                     step, shipment = shipped.popleft()
                     there = self._tried(step, otherwise, partial(shipment.finish, files))
