@@ -7,7 +7,6 @@ What makes it short is what is known before: no row, no object, so the rule is a
 from __future__ import annotations
 
 import secrets
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from syncd.engine.pool import Pool
 from syncd.engine.shipment import Shipment
 from syncd.engine.step import Step
 from syncd.engine.transferring import uploaded
+from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
 from syncd.errors import ItemError, RemoteError, Stale
 from syncd.ports import SmallFiles
@@ -78,8 +78,7 @@ class Express:
         self._small, self._larger = content.upload_hashes(context, 0), content.upload_hashes(context, LARGEST)
         self._operation = secrets.token_hex(10)
         self._number = 0
-        # Python runs one thread at a time anyway; those that take turns at each system call cost twice as much.
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._waiting: list[Item] = []
         self._groups = 0
 
@@ -111,15 +110,7 @@ class Express:
             renamed = self._renamed(items)
             with self._context.tree.small_files() as files:
                 with self._turn:
-                    while left and not self._context.stop.stopped():
-                        path, stat = left.popleft()
-                        step = Step(path=path, rule=self._rule, sides=Sides(None, stat, None))
-                        if stat.inode in renamed:
-                            otherwise.append(path)
-                        else:
-                            shipment = self._tried(step, otherwise, partial(self._started, step, files))
-                            if shipment is not None:
-                                shipped.append((step, shipment))
+                    self._send(left, renamed, files, shipped, otherwise)
                 while shipped:
                     step, shipment = shipped.popleft()
                     there = self._tried(step, otherwise, partial(shipment.finish, files))
@@ -131,6 +122,24 @@ class Express:
             for path in (*otherwise, *(step.path for step, _ in shipped), *(path for path, _ in left)):
                 self._dropped(path)
             self._settle(executed)
+
+    def _send(
+        self,
+        left: deque[Item],
+        renamed: frozenset[int],
+        files: SmallFiles,
+        shipped: deque[Shipped],
+        otherwise: deque[RelPath],
+    ) -> None:
+        while left and not self._context.stop.stopped():
+            path, stat = left.popleft()
+            step = Step(path=path, rule=self._rule, sides=Sides(None, stat, None))
+            if stat.inode in renamed:
+                otherwise.append(path)
+                continue
+            shipment = self._tried(step, otherwise, partial(self._started, step, files))
+            if shipment is not None:
+                shipped.append((step, shipment))
 
     def _started(self, step: Step, files: SmallFiles) -> Shipment:
         self._number += 1  # two threads may read the same number: the path in the key tells such operations apart
