@@ -35,6 +35,7 @@ class S3:
     bandwidth: str = "off"
     storage_class: str = "auto"
     acl: str = ""
+    plane: str = "auto"  # auto boto3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
