@@ -202,11 +202,16 @@ def _notes(pair: Row, look: Look, said: str) -> list[str]:
     ]
     if pair.get("watch") == "polling":
         parts.append("watched by polling")
-    parts += _audit(pair.get("audit") or {})
+    parts += [*_audit(pair.get("audit") or {}), *_plane(pair)]
     lines = _wrapped(" · ".join(parts), look, indent=4) if parts else []
     if pair.get("last_error") and str(pair["last_error"]) not in said:
         lines += _wrapped("last error: " + printable(pair["last_error"]), look, indent=4)
     return lines
+
+
+def _plane(section: Row) -> list[str]:
+    """Why bytes go by boto3, where they do."""
+    return [f"by boto3: {printable(section.get('plane_reason'))}"] if section.get("plane") == "boto3" else []
 
 
 def _audit(audit: Row) -> list[str]:
@@ -270,6 +275,7 @@ def _batch_notes(batch: Row, said: str) -> list[str]:
         parts.append(f"{plural(queued, 'archive waits', 'archives wait')} for the index")
     if dead:
         parts.append(f"{plural(dead, 'document', 'documents')} refused by it")
+    parts += _plane(batch)
     notes = [" · ".join(parts)] if parts else []
     for folder in batch.get("folders") or []:
         if folder.get("reason") and str(folder["reason"]) not in said:

@@ -193,6 +193,8 @@ class FakeObjects:
 
     # --- ObjectStore --------------------------------------------------------------------------------------
 
+    detour = ""
+
     @property
     def incomplete(self) -> frozenset[str]:
         """Never: one bucket."""

@@ -71,6 +71,7 @@ LAYOUTS = Word(("prefix", "buckets"))
 MANIFESTS = Word(("always", "fallback"))
 FLAVORS = Word(("elasticsearch", "opensearch"))
 PROTOCOLS = Word(("tcp", "udp"))
+PLANES = Word(("auto", "boto3"))
 KEPT_FOR = OrOff(Duration(over_zero=True))
 KEPT_AT_MOST = OrOff(Size())
 LATER_SECTIONS = ("copy", "mirror")
@@ -116,6 +117,7 @@ KEYS: tuple[Key, ...] = (
     Key("s3", "bandwidth", Bandwidth(), "off", "50MB/s; up 20MB/s, down off; 08:00 20MB/s, 19:00 off"),
     Key("s3", "storage_class", STORAGE_CLASS, "auto", "auto: STANDARD_IA on AWS, no header elsewhere"),
     Key("s3", "acl", Word(ACLS), "", "a canned ACL; empty: no header"),
+    Key("s3", "plane", PLANES, "auto", "auto boto3; boto3: everything goes by the AWS SDK, which costs CPU"),
     Key("pair", "name", NAME, None, "what commands and logs call it", "logs"),
     Key("pair", "local", Place(), None, "the local root, an absolute path", "/var/log/app"),
     Key("pair", "remote", REMOTE_TEXT, None, "bucket and prefix; {host} keeps hosts apart", "s3://bucket/{host}/"),

@@ -39,6 +39,7 @@ class S3:
     bandwidth: Timetable = NO_LIMIT
     storage_class: str = "auto"
     acl: str = ""
+    plane: str = "auto"  # auto boto3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,11 @@ class ObjectStore(Protocol):
         """First components of keys whose listing failed by itself: nothing follows from what is absent there."""
         ...
 
+    @property
+    def detour(self) -> str:
+        """Why bytes and listings take the dear way to it; "" where they take the cheap one."""
+        ...
+
     def list(self, prefix: str) -> Iterator[ListPage]:
         """All objects below prefix in key order. A page out of order or truncated without a token: RemoteError."""
         ...

@@ -232,7 +232,9 @@ class BatchAssembly:
         """One client for all buckets of an endpoint."""
         with self._linking:
             if batch.s3 not in self._links:
-                self._links[batch.s3] = Link.to(pair, self.counts, lambda bucket, error: None, paces=self.paces)
+                self._links[batch.s3] = Link.to(
+                    pair, self.counts, lambda bucket, error: None, self.stop, paces=self.paces
+                )
             return replace(self._links[batch.s3], pair=pair)
 
 

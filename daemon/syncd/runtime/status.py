@@ -18,6 +18,7 @@ from syncd.lifecycle.transfers import TransferBoard
 from syncd.ports import Clock, Events
 from syncd.runtime.batch_status import FAILING_AFTER_S, STALE_INTERVALS, batch_health, batch_row
 from syncd.runtime.canaries import doubt, proven_at
+from syncd.runtime.plane import plane_of
 from syncd.runtime.times import rfc3339
 from syncd.s3.counts import REQUEST_KINDS
 from syncd.workers.audited import AuditStanding
@@ -158,6 +159,7 @@ class StatusBoard(Worker):
             "next_full_pass_at": rfc3339(section.next_pass_at),
             "paused_until": rfc3339(section.paused_until),
             "endpoint_proven_at": rfc3339(proven_at(section.context)),
+            **plane_of([section.context]),
             "last_error": section.last_error or None,
             "audit": _audit(section.audit, self.clock.now()),
         }

@@ -77,6 +77,13 @@ class BucketsObjects:
         """The buckets whose last listing did not come to its end."""
         return self._incomplete
 
+    @property
+    def detour(self) -> str:
+        """Of the first bucket that has one, of those that were asked for something so far."""
+        with self._lock:
+            opened = sorted(self._opened.items())
+        return next((f"{name}: {store.detour}" for name, store in opened if store.detour), "")
+
     def server_now(self) -> float:
         """The clock of the endpoint, by any bucket that answered; our own before."""
         with self._lock:
