@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from syncd import checkpoint
@@ -38,7 +39,7 @@ from syncd.s3.wire.body import Body, BytesBody, FileBody, StreamBody
 from syncd.s3.wire.operations import Answer, Bucket
 from syncd.s3.wire.response import Response
 from syncd.s3.wire.sign import UNSIGNED
-from syncd.s3.wired import Wired
+from syncd.s3.wired import Attempt, Wired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,29 +117,52 @@ class LeanObjects:
             refuse_other(answer, expect, version_id, place)
             size = whole_size(answer, start, length, place)
             facts = object_facts(answer, size=size)
-            yield LeanBody(response, facts, place, received=lambda n: self.counts.add(bytes_down=n))
+            yield LeanBody(response, facts, place, received=self._received)
 
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:
         """Write one object of `size` bytes from where the body stands. Stale where `expect` does not hold."""
         sent = self._outgoing(body, size, sums)
+        return self._put(key, sent, expect, headers, None)
 
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """The same in two: what is called waits for the answer, and sends again where that may help."""
+        sent = self._outgoing(body, size, sums)
+        more = self._described(sent, expect, headers, whole=True)
+
+        def begin(wire: Bucket) -> Callable[[], Answer]:
+            with checkpoint.S3_PUT:
+                return wire.start_put(key, sent.body, more, sent.payload)
+
+        started = self._wired.start("put", begin)
+        return partial(self._put, key, sent, expect, headers, started)
+
+    def _put(
+        self, key: str, sent: Outgoing, expect: RemoteExpect, headers: ObjectHeaders, started: Attempt[Answer] | None
+    ) -> PutAnswer:
         def send(whole: bool) -> Answer:
-            more = headers_of(
-                {**condition(expect, self.capabilities), **described(headers, whole=whole), **sent.parameters}
-            )
+            more = self._described(sent, expect, headers, whole=whole)
 
             def once(wire: Bucket) -> Answer:
                 with checkpoint.S3_PUT:
                     return wire.put(key, sent.body, more, sent.payload)
 
-            return self._wired.send("put", once)
+            return self._wired.send("put", once, started=started if whole else None)
 
         with translated(self.place.at(key), pinned=not isinstance(expect, Unchecked)):
             answer = _unless_too_large(send)
-        self.counts.add(bytes_up=size)
+        self.counts.add(bytes_up=sent.body.size)
         return put_answer(answer_of(answer.headers), payload="" if sent.payload == UNSIGNED else sent.payload)
+
+    def _described(
+        self, sent: Outgoing, expect: RemoteExpect, headers: ObjectHeaders, *, whole: bool
+    ) -> dict[str, str]:
+        return headers_of(
+            {**condition(expect, self.capabilities), **described(headers, whole=whole), **sent.parameters}
+        )
 
     def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
         """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""
@@ -166,6 +190,11 @@ class LeanObjects:
         else:
             payload = _summed(sent, hashlib.sha256()).hexdigest()
         return Outgoing(sent, known, payload)
+
+    def _received(self, count: int) -> None:
+        self.counts.add(bytes_down=count)
+        if self._wired.line.around.down is not None:
+            self._wired.line.around.down(count)
 
     # --- rare ---------------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from os.path import isdir
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from syncd import __version__
@@ -56,13 +57,17 @@ def _never(seconds: float) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the requests of one client go through on their way. `rest` waits, True where all is being stopped."""
+    """What the requests of one client go through on their way. `rest` waits, True where all is being stopped.
+
+    `up` and `down` are told of the bytes of bodies, and may take their time.
+    """
 
     counts: RequestCounts = field(default_factory=RequestCounts)
     clock: ServerClock = field(default_factory=ServerClock)
     limiter: Limiting = field(default_factory=Unlimited)
     rest: Callable[[float], bool] = _never
-    meter: Callable[[int], None] | None = None
+    up: Callable[[int], None] | None = None
+    down: Callable[[int], None] | None = None
 
 
 class Line:
@@ -137,7 +142,7 @@ class Line:
 
     def _transport(self, origin: Origin) -> Transport:
         tls = self._context() if origin.scheme == "https" else None
-        return Transport(origin, tls=tls, patience=self._patience, meter=self.around.meter)
+        return Transport(origin, tls=tls, patience=self._patience, meter=self.around.up)
 
     def _context(self) -> ssl.SSLContext:
         """One for all connections, so that sessions are taken up again."""
@@ -155,6 +160,14 @@ def _close_all(transports: dict[Origin, Transport]) -> None:
         transport.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[T]):
+    """One request to a bucket where it was then; `answer` waits for what comes of it, once."""
+
+    bucket: Bucket
+    answer: Callable[[], T]
+
+
 class Wired:
     """The wire to one bucket: where it is by now, and how often a request may go there."""
 
@@ -164,19 +177,33 @@ class Wired:
         self._bucket = line.bucket(resolved)
         self.scheme = self._bucket.address.origin.scheme
 
-    def send(self, kind: str, once: Callable[[Bucket], T]) -> T:
+    def start(self, kind: str, begin: Callable[[Bucket], Callable[[], T]]) -> Attempt[T]:
+        """Let `begin` send a request, and hand out what waits for its answer: the first attempt of a `send`."""
+        self.line.around.limiter.before()
+        self.line.around.counts.add(**{kind: 1})
+        bucket = self._bucket
+        try:
+            return Attempt(bucket, begin(bucket))
+        except WireError as error:
+            return Attempt(bucket, partial(_raise, error))
+
+    def send(self, kind: str, once: Callable[[Bucket], T], *, started: Attempt[T] | None = None) -> T:
         """Let `once` send one request, again where that may help: within the retries, or once for each mended cause.
 
-        Raises what the last attempt raised.
+        `started`: the first attempt, which is under way. Raises what the last attempt raised.
         """
         around, tried, mended = self.line.around, 0, set[str]()
         while True:
             tried += 1
-            around.limiter.before()
-            around.counts.add(**({kind: 1} if tried == 1 and not mended else {kind: 1, "retried": 1}))
-            bucket = self._bucket
+            if started is None:
+                around.limiter.before()
+                around.counts.add(**({kind: 1} if tried == 1 and not mended else {kind: 1, "retried": 1}))
+                bucket = self._bucket
+                attempt = Attempt(bucket, partial(once, bucket))
+            else:
+                attempt, bucket, started = started, started.bucket, None
             try:
-                answer = once(bucket)
+                answer = attempt.answer()
             except WireError as error:
                 if is_slowing(error):
                     around.limiter.throttled()
@@ -208,6 +235,10 @@ class Wired:
             return False
         self._bucket = there
         return True
+
+
+def _raise(error: WireError) -> NoReturn:
+    raise error
 
 
 def _first(cause: str, mended: set[str]) -> bool:

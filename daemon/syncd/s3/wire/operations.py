@@ -68,6 +68,12 @@ class Bucket:
         """Write one object. `payload`: what its body is signed with."""
         return self._write(key, "", body, headers, payload)
 
+    def start_put(self, key: str, body: Body, headers: Mapping[str, str], payload: str) -> Callable[[], Answer]:
+        """The same in two: what is called waits for the answer, once, on the same thread."""
+        keys, path = self._keys(), f"{self.address.base}/{encoded_path(key)}"
+        started = self._transport.start(self._request(keys, "PUT", path, "", headers, payload, body))
+        return lambda: _written(self._answered(started.response(), keys))
+
     def put_part(
         self, key: str, upload_id: str, number: int, body: Body, headers: Mapping[str, str], payload: str
     ) -> Answer:
@@ -93,12 +99,9 @@ class Bucket:
         return parse(body)
 
     def _write(self, key: str, query: str, body: Body, headers: Mapping[str, str], payload: str) -> Answer:
-        path = f"{self.address.base}/{encoded_path(key)}"
-        with self._exchange("PUT", path, query, headers, payload, body) as response:
-            said = response.read(ERROR_LIMIT)
-            if b"<Error" in said and error_fields(said):
-                raise Refused(response.status, response.headers, said)
-            return Answer(response.status, response.headers)
+        return _written(
+            self._exchange("PUT", f"{self.address.base}/{encoded_path(key)}", query, headers, payload, body)
+        )
 
     def _read(self, path: str, query: str, headers: Mapping[str, str]) -> Response:
         return self._exchange("GET", path, query, headers, EMPTY, None)
@@ -106,8 +109,21 @@ class Bucket:
     def _exchange(
         self, method: str, path: str, query: str, headers: Mapping[str, str], payload: str, body: Body | None
     ) -> Response:
-        more = "accept-encoding: identity\r\n" if body is None else f"content-length: {body.size}\r\n"
         keys = self._keys()
+        request = self._request(keys, method, path, query, headers, payload, body)
+        return self._answered(self._transport.exchange(request), keys)
+
+    def _request(
+        self,
+        keys: Keys,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        payload: str,
+        body: Body | None,
+    ) -> Request:
+        more = "accept-encoding: identity\r\n" if body is None else f"content-length: {body.size}\r\n"
         signed = self._signer.headers(
             keys,
             method,
@@ -116,12 +132,22 @@ class Bucket:
             {**headers, "host": self.address.host},
             payload,
             now=self._now(),
-            unsigned=self._agent + more,
+            unsigned=f"{self._agent}{more}",
         )
-        target = (f"{path}?{query}" if query else path).encode("ascii")
-        response = self._transport.exchange(Request(method, target, signed, body))
+        return Request(method, (f"{path}?{query}" if query else path).encode("ascii"), signed, body)
+
+    def _answered(self, response: Response, keys: Keys) -> Response:
         self._heard(response.headers)
         if 200 <= response.status < 300:
             return response
         with response:
             raise Refused(response.status, response.headers, response.read(ERROR_LIMIT), keys)
+
+
+def _written(response: Response) -> Answer:
+    """A success, unless its body says otherwise."""
+    with response:
+        said = response.read(ERROR_LIMIT)
+        if b"<Error" in said and error_fields(said):
+            raise Refused(response.status, response.headers, said)
+        return Answer(response.status, response.headers)
