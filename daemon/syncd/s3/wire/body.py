@@ -68,7 +68,7 @@ class StreamBody:
         """Read one after the other. EOFError where the stream ends before."""
         self._stream.seek(self._start)
         left = self.size
-        while left:
+        while left > 0:
             piece = self._stream.read(min(PIECE, left))
             if not piece:
                 raise EOFError(f"the stream ended {left} bytes early")

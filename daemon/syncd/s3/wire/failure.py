@@ -15,6 +15,14 @@ class Broken(WireError):
     """The connection ended, or fell silent, or became too slow. The server may have done what it was asked."""
 
 
+class Closed(Broken):
+    """The server ended the connection without a word."""
+
+
+class Stalled(Broken):
+    """The server takes nothing more."""
+
+
 class Garbled(WireError):
     """What came is no answer of HTTP."""
 

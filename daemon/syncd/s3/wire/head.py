@@ -39,8 +39,8 @@ def parse_head(raw: bytes, method: str) -> Head:
     if found is None:
         raise Garbled(f"the answer is no HTTP: {raw[:60]!r}")
     lines = found[3].decode("latin-1").split("\r\n")
-    if len(lines) > FIELDS:
-        raise Garbled(f"an answer with {len(lines)} headers")
+    if len(lines) - 1 > FIELDS:
+        raise Garbled(f"an answer with {len(lines) - 1} headers")
     headers: dict[str, str] = {}
     for line in lines[1:]:
         name, _, value = line.partition(":")
@@ -48,7 +48,7 @@ def parse_head(raw: bytes, method: str) -> Head:
         headers[name] = value if name not in headers else f"{headers[name]}, {value}"
     status = int(found[2])
     connection = headers.get("connection", "").lower()
-    keeps = "close" not in connection if found[1] == b"1" else "keep-alive" in connection
+    keeps = "close" not in connection and (found[1] == b"1" or "keep-alive" in connection)
     return _framed(status, headers, method, keeps)
 
 

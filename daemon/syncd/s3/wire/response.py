@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
 from syncd.s3.wire.body import PIECE
-from syncd.s3.wire.connection import Connection, Pace
+from syncd.s3.wire.connection import Connection
 from syncd.s3.wire.failure import CutShort, Garbled
-from syncd.s3.wire.head import Head
+from syncd.s3.wire.head import FIELDS, Head
+from syncd.s3.wire.pace import Pace
 
 LINE = 1024
 """Of chunk sizes and trailers."""
@@ -26,6 +27,7 @@ class Response:
         self._connection: Connection | None = connection
         self._give_back = give_back
         self._pace = pace
+        self._whole = False
         if head.length == 0:
             self._end()
 
@@ -37,31 +39,37 @@ class Response:
 
     def close(self) -> None:
         """Let the connection go: where the body was not read whole, for good."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def read(self, limit: int) -> bytes:
-        """The whole body, or its first `limit` bytes. CutShort where it ended early; Broken."""
+        """The whole body, or its first `limit` bytes and no more of it. CutShort where it ended early; Broken."""
         pieces, size = [], 0
         for piece in self:
             pieces.append(bytes(piece))
             size += len(piece)
             if size >= limit:
                 break
+        self.close()
         return b"".join(pieces)[:limit]
 
     def __iter__(self) -> Iterator[memoryview]:
-        """The pieces of the body. Each is valid until the next is asked for: they share one buffer."""
-        if self._connection is None:
-            return iter(())
-        if self._head.chunked:
-            return self._chunks(self._connection)
-        return self._plain(self._connection)
+        """The pieces of the body, once. Each is valid until the next is asked for: they share one buffer."""
+        connection = self._connection
+        if connection is None:
+            if self._whole:
+                return
+            raise CutShort("the answer was closed before its body was read")
+        try:
+            yield from self._chunks(connection) if self._head.chunked else self._plain(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def _end(self) -> None:
         """All was read."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._whole = self._connection, None, True
         if connection is None:
             return
         if self._head.keeps and not connection.rest:
@@ -85,12 +93,11 @@ class Response:
         buffer = memoryview(bytearray(PIECE if left is None else min(PIECE, left)))
         pace = self._pace()
         while left is None or left:
-            count = connection.receive(buffer if left is None else buffer[:left])
+            count = pace.through(connection.receive, buffer if left is None else buffer[:left])
             if not count:
                 if left is None:
                     break
                 raise CutShort(f"the body ended {left} bytes early")
-            pace.moved(count)
             if left is not None:
                 left -= count
                 if not left:
@@ -104,8 +111,11 @@ class Response:
             yield from source.exactly(size)
             if source.line():
                 raise Garbled("a chunk that is longer than it said")
+        trailers = 0
         while source.line():
-            pass
+            trailers += 1
+            if trailers > FIELDS:
+                raise Garbled("trailers without an end")
         connection.rest = source.rest
         self._end()
 
@@ -126,6 +136,8 @@ class _Lines:
                 raise Garbled("a chunk without a size")
             self.rest += bytes(self._more(LINE))
         line, _, self.rest = self.rest.partition(b"\r\n")
+        if len(line) > LINE:
+            raise Garbled("a chunk without a size")
         return line
 
     def exactly(self, size: int) -> Iterator[memoryview]:
@@ -140,10 +152,9 @@ class _Lines:
             yield piece
 
     def _more(self, most: int) -> memoryview:
-        count = self._connection.receive(self._buffer[:most])
+        count = self._pace.through(self._connection.receive, self._buffer[:most])
         if not count:
             raise CutShort("the body ended within its chunks")
-        self._pace.moved(count)
         return self._buffer[:count]
 
 

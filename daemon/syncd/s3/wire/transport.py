@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from syncd.s3.wire.connection import Closed, Connection, Pace
+from syncd.s3.wire.body import Body
+from syncd.s3.wire.connection import JOINED, RESTED_S, Connection
+from syncd.s3.wire.failure import Closed
 from syncd.s3.wire.head import Head
 from syncd.s3.wire.origin import Origin, Patience
+from syncd.s3.wire.pace import Pace
 from syncd.s3.wire.request import Request
 from syncd.s3.wire.response import Response
 
@@ -24,7 +27,7 @@ Meter = Callable[[int], None]
 class Transport:
     """Exchanges requests with one server. Thread-safe; a connection has one user at a time, the warmest goes first.
 
-    `meter` is told of the bytes of a body before they go, and may take its time.
+    `meter` is told of the bytes of a body as they go, and may take its time.
     """
 
     def __init__(
@@ -35,11 +38,14 @@ class Transport:
         patience: Patience = USUAL,
         meter: Meter | None = None,
     ) -> None:
+        if (origin.scheme == "https") != (tls is not None):
+            raise ValueError(f"{origin}: https and TLS come together")
         self.origin = origin
         self._tls = tls
         self._patience = patience
         self._meter = meter
-        self._idle: list[Connection] = []
+        self._session: ssl.SSLSession | None = None
+        self._idle: list[Connection] = []  # the one that rests longest stands first
         self._lock = threading.Lock()
         self._closed = False
 
@@ -64,9 +70,9 @@ class Transport:
     def take(self) -> Connection:
         """The connection that was used last, or a new one."""
         while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
                 return self.fresh()
             if connection.usable(time.monotonic()):
                 return connection
@@ -74,22 +80,32 @@ class Transport:
 
     def fresh(self) -> Connection:
         """A new connection. Unreachable."""
-        return Connection(self.origin, self._tls, self._patience)
+        return Connection(self.origin, self._tls, self._patience, meter=self._meter, session=self._session)
 
     def give_back(self, connection: Connection) -> None:
         """It may be used again."""
-        connection.idle_since = time.monotonic()
+        connection.idle_since = now = time.monotonic()
+        if connection.used == 1:
+            self._session = connection.session
+        over: list[Connection] = []
         with self._lock:
-            if not self._closed and len(self._idle) < IDLE:
+            while self._idle and now - self._idle[0].idle_since > RESTED_S:
+                over.append(self._idle.pop(0))
+            if self._closed or len(self._idle) >= IDLE:
+                over.append(connection)
+            else:
                 self._idle.append(connection)
-                return
-        connection.close()
+        for tired in over:
+            tired.close()
+
+    def metered(self, body: Body | None) -> None:
+        """Tell of a body that goes at once, before a connection waits for it; a longer one is told of on its way."""
+        if self._meter is not None and body is not None and 0 < body.size <= JOINED:
+            self._meter(body.size)
 
     def sent(self, connection: Connection, request: Request) -> Head | None:
         """Send it there; the connection ends where that fails."""
         try:
-            if self._meter is not None and request.body is not None:
-                self._meter(request.body.size)
             return connection.send(request)
         except BaseException:
             connection.close()
@@ -111,34 +127,41 @@ class Started:
         self._transport = transport
         self._request = request
         self._early: Head | None = None
-        self._connection = transport.take()
-        self._used = self._connection.used > 0
-        self._closed: Closed | None = None
+        transport.metered(request.body)
+        connection = transport.take()
+        self._again = connection.used > 0
+        self._connection: Connection | None = connection  # None: it was closed without a word
         try:
-            self._early = transport.sent(self._connection, request)
-        except Closed as closed:
-            if not self._used:
+            self._early = transport.sent(connection, request)
+        except Closed:
+            if not self._again:
                 raise
-            self._closed = closed
+            self._connection = None
 
     def response(self) -> Response:
-        """The answer, its head read."""
-        if self._closed is None:
+        """The answer, its head read; asked for once."""
+        connection, self._connection = self._connection, None
+        again, self._again = self._again, False
+        if connection is not None:
             try:
-                return self._answer()
+                return self._answer(connection)
             except Closed:
-                if not self._used:
+                if not again:
                     raise
-        self._used, self._connection = False, self._transport.fresh()
-        self._early = self._transport.sent(self._connection, self._request)
-        return self._answer()
+        elif not again:
+            raise RuntimeError("an answer is asked for once")
+        connection = self._transport.fresh()
+        self._early = self._transport.sent(connection, self._request)
+        return self._answer(connection)
 
     def close(self) -> None:
-        """Nobody wants the answer."""
-        self._connection.close()
+        """Nobody wants the answer; nothing where it was asked for."""
+        connection, self._connection = self._connection, None
+        self._again = False
+        if connection is not None:
+            connection.close()
 
-    def _answer(self) -> Response:
-        connection = self._connection
+    def _answer(self, connection: Connection) -> Response:
         try:
             head = self._early or connection.head(self._request.method)
         except BaseException:
