@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from syncd.core.model import ObjectFacts
-from syncd.errors import Stale
+from syncd.errors import RemoteError, RemoteKind, Stale
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -94,3 +95,20 @@ class ReadBody:
                 return
             self._received(len(piece))
             yield piece
+
+
+def whole_size(answer: Any, start: int, length: int | None, place: Place) -> int:
+    """The size of the whole object, once the answer is the range that was asked for."""
+    sent, told = int(answer["ContentLength"]), answer.get("ContentRange", "")
+    if not told:
+        if start or (length is not None and sent > length):
+            raise RemoteError(RemoteKind.CORRUPT, f"{place}: the store ignored the range that was asked for")
+        return sent
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
+    if found is None:
+        raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} makes no sense")
+    first, last, whole = (int(number) for number in found.groups())
+    wanted = whole - 1 if length is None else min(start + length, whole) - 1
+    if (first, last) != (start, wanted) or sent != last - first + 1:
+        raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} is not the one that was asked for")
+    return whole

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from syncd import checkpoint
 from syncd.core.model import ETag, ObjectFacts
-from syncd.errors import RemoteError, RemoteKind, Stale
+from syncd.errors import RemoteError, Stale
 from syncd.ports import (
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -24,7 +24,7 @@ from syncd.ports import (
     Unchecked,
 )
 from syncd.s3 import copying, listing
-from syncd.s3.body import ReadBody, sendable, signed_payload
+from syncd.s3.body import ReadBody, sendable, signed_payload, whole_size
 from syncd.s3.clock import ServerClock
 from syncd.s3.counts import RequestCounts
 from syncd.s3.facts import any_checksum, etag_of_parts, object_facts, parse_etag, put_answer, version_id
@@ -155,7 +155,7 @@ class Boto3Objects:
                 raise Stale(f"{place}: it changed")
             if version_id is not None and answer.get("VersionId") != version_id:  # one that ignores versionId
                 raise Stale(f"{place}: the store did not give the version {version_id}")
-            size = _whole_size(answer, start, length, place)
+            size = whole_size(answer, start, length, place)
             yield ReadBody(
                 stream, object_facts(answer, size=size), place, received=lambda n: self.counts.add(bytes_down=n)
             )
@@ -240,6 +240,17 @@ class Boto3Objects:
             raise Stale(f"{self.place.at(key)}: completed, and not to be told from what another writer put there")
         return PutAnswer(etag=seen.etag, version_id=seen.version_id, checksum=seen.checksum)
 
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """The parts that the store has of an upload, by number. RemoteError MISSING: the upload is gone."""
+        place = self.place.at(key)
+
+        def ask(after: int) -> Any:
+            named: Parameters = {"PartNumberMarker": after} if after else {}
+            with place.translated(), checkpoint.S3_LIST_PARTS:
+                return self.client.list_parts(Bucket=self.bucket, Key=key, UploadId=upload_id, **named)
+
+        return listing.parts(ask, place)
+
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""
         try:
@@ -310,6 +321,8 @@ class Boto3Objects:
         checksum: Parameters = {}
         if self._checksum == "crc64nvme" and self.capabilities.stores_checksum:
             checksum = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+        elif self._checksum == "sha256":  # a store that was not told of it refuses the parts that carry one
+            checksum = {"ChecksumAlgorithm": "SHA256"}
         with checkpoint.S3_CREATE:
             answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **parameters, **checksum)
         return answer["UploadId"]
@@ -376,20 +389,3 @@ def _unless_too_large(send: Callable[[bool], Any]) -> Any:
         if error_code(error) != "MetadataTooLarge":
             raise
         return send(False)
-
-
-def _whole_size(answer: Any, start: int, length: int | None, place: Place) -> int:
-    """The size of the whole object, once the answer is the range that was asked for."""
-    sent, told = int(answer["ContentLength"]), answer.get("ContentRange", "")
-    if not told:
-        if start or (length is not None and sent > length):
-            raise RemoteError(RemoteKind.CORRUPT, f"{place}: the store ignored the range that was asked for")
-        return sent
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
-    if found is None:
-        raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} makes no sense")
-    first, last, whole = (int(number) for number in found.groups())
-    wanted = whole - 1 if length is None else min(start + length, whole) - 1
-    if (first, last) != (start, wanted) or sent != last - first + 1:
-        raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} is not the one that was asked for")
-    return whole
