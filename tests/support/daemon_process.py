@@ -126,13 +126,17 @@ class Host:
 
     # --- to its end ---
 
-    def syncd(self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Answer:
+    def syncd(
+        self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None, within: float = 60
+    ) -> Answer:
         """`syncd --config FILE WORDS`, to its end."""
-        return run([*before, *SYNCD, "--config", self.config, *words], env={**self.env, **(env or {})})
+        return run([*before, *SYNCD, "--config", self.config, *words], env={**self.env, **(env or {})}, within=within)
 
-    def once(self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Answer:
+    def once(
+        self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None, within: float = 60
+    ) -> Answer:
         """One full cycle."""
-        return self.syncd("--once", *words, before=before, env=env)
+        return self.syncd("--once", *words, before=before, env=env, within=within)
 
     def ctl(self, *words: str | Path, within: float = 60) -> Answer:
         """`synctl WORDS`, to its end."""

@@ -23,6 +23,7 @@ from syncd.ports import (
     Absent,
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -60,7 +61,7 @@ def proven(capabilities: Capabilities) -> Endpoint:
     return Endpoint(capabilities, proven_until=math.inf)
 
 
-UPLOADS = ("create_multipart", "put_part", "complete_multipart", "abort_multipart")
+UPLOADS = ("create_multipart", "put_part", "list_parts", "complete_multipart", "abort_multipart")
 OPERATIONS = frozenset(["list", "head", "get", "put", *UPLOADS, "copy", "delete"])
 PIECE = 64 * 1024
 
@@ -289,6 +290,11 @@ class FakeObjects:
             stored = self._store(key, b"".join(sent), upload.headers, replace(sums, md5=None, sha256=None), etag)
             del self._uploads[upload_id]
             return _answer(stored)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        with self._call("list_parts"):
+            parts = sorted(self._upload(key, upload_id).parts.items())
+            return [ListedPart(Part(number, ETag(_md5(body))), len(body)) for number, body in parts]
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         with self._call("abort_multipart"):

@@ -10,6 +10,7 @@ from syncd.core.model import LocalStat
 from syncd.core.paths import RelPath
 from syncd.core.reconcile import Policy
 from syncd.engine.claims import Claims
+from syncd.engine.crew import Crew
 from syncd.ports import (
     Capabilities,
     Clock,
@@ -76,6 +77,7 @@ class Context:
     ready: Callable[[RelPath, LocalStat], bool]
     quiet: Callable[[RelPath, LocalStat], bool] = lambda path, stat: False
     claims: Claims = field(default_factory=Claims)
+    crew: Crew = field(default_factory=Crew)
     numbered: bool = True  # inode numbers last from one pass to the next (see core/inodes)
 
     @property

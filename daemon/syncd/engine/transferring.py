@@ -90,7 +90,7 @@ def _uploaded_record(step: Step, sent: Uploaded) -> Record:
 def run_download(context: Context, step: Step) -> Done:
     """The object becomes the local file; what that replaces goes to trash, for good or until the commit."""
     expect = Absent() if step.sides.stat is None else Unchanged(step.sides.stat)
-    got = download(context, step.path, context.key(step.path), step.etag, expect=expect)
+    got = download(context, step.path, context.key(step.path), step.etag, expect=expect, size=step.object_size)
     keep = step.rule.displaces or step.unrelated or step.rewritten or context.pair.keep_versions is KeepVersions.ALL
     trash = conflict = None
     after = []
@@ -144,7 +144,7 @@ def run_keep_both(context: Context, step: Step) -> Done:
     else:  # the very same conflict was met before: its copy is there
         trash = _trash(context, step, context.tree.trash(step.path, expect=step.stat), "conflict")
         loser_at = trash.where
-    got = download(context, step.path, context.key(step.path), step.etag, expect=Absent())
+    got = download(context, step.path, context.key(step.path), step.etag, expect=Absent(), size=step.object_size)
     row = history(context, step, operation="conflict", digest=text(got.digest), etag=got.facts.etag)
     conflict = _conflict(context, step, loser=text(step.digest), loser_at=loser_at)
     commit = put(step, _downloaded_record(step, got), row=row, conflict=conflict, trash=trash)

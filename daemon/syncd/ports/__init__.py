@@ -18,6 +18,7 @@ from syncd.ports.objects import (
     Absent,
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -44,6 +45,7 @@ from syncd.ports.surroundings import (
     Transfers,
 )
 from syncd.ports.tree import (
+    MARK,
     ExpiredTrash,
     Hashes,
     Inode,
@@ -63,8 +65,14 @@ from syncd.ports.tree import (
     Unchanged,
     Usage,
 )
+from syncd.ports.uploads import (
+    LeftUpload,
+    SentPart,
+    UploadSource,
+)
 
 __all__ = [
+    "MARK",
     "Absent",
     "ArchiveIndex",
     "ArchiveStore",
@@ -81,7 +89,9 @@ __all__ = [
     "Hashes",
     "HistoryRow",
     "Inode",
+    "LeftUpload",
     "ListPage",
+    "ListedPart",
     "LocalExpect",
     "LocalTree",
     "Marker",
@@ -103,6 +113,7 @@ __all__ = [
     "Removal",
     "ScanEntry",
     "ScanProblem",
+    "SentPart",
     "SmallFiles",
     "Spool",
     "SpoolFile",
@@ -115,5 +126,6 @@ __all__ = [
     "TrashRow",
     "Unchanged",
     "Unchecked",
+    "UploadSource",
     "Usage",
 ]

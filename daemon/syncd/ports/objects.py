@@ -79,6 +79,14 @@ class Part:
     checksum: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPart:
+    """One part as the store shows it, `size` in bytes."""
+
+    part: Part
+    size: int
+
+
 class ObjectBody(Protocol):
     """The bytes of a GET in pieces, and the facts that came with its headers."""
 
@@ -181,6 +189,10 @@ class ObjectStore(Protocol):
     def complete_multipart(
         self, key: str, upload_id: str, parts: Sequence[Part], *, expect: RemoteExpect, size: int, sums: Checksums
     ) -> PutAnswer: ...
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """The parts that the store has of an upload, by number. RemoteError MISSING: the upload is gone."""
+        ...
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""

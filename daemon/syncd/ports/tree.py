@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -64,13 +64,21 @@ class Usage:
     size: int
 
 
+MARK = 8 << 20
+"""Bytes from one mark of a running CRC64NVME to the next."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashes:
-    """Everything one read of a file told us."""
+    """Everything one read of a file told us.
+
+    `marks`: the CRC64NVME of its first MARK, 2 MARK, ... bytes, where that was kept; not remembered with the rest.
+    """
 
     sha256: bytes | None = None
     md5: bytes | None = None
     crc64nvme: int | None = None
+    marks: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def digest(self, type: HashType) -> Digest | None:
         """The content digest of that type, where it was computed."""
@@ -109,6 +117,18 @@ class Temporary(Protocol):
     """A file being written under `.syncd/tmp` of the same root; unlinked on exit of its context unless placed."""
 
     def write(self, piece: bytes) -> None: ...
+    def preallocate(self, size: int) -> None:
+        """Take the room for so many bytes at once. ItemError where the disk has none."""
+        ...
+
+    def write_at(self, piece: bytes, offset: int) -> None:
+        """Write at a place of its own; several threads may."""
+        ...
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """Fill the buffer with what was written there, as far as one read goes; never nothing."""
+        ...
+
     def finish(self, *, mtime_ns: int | None, mode: int | None = None) -> None:
         """fsync, set the mtime (and the permission bits, set-id bits aside), close. ItemError on a full disk."""
         ...

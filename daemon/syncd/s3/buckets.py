@@ -12,6 +12,7 @@ from syncd.core.model import ETag, ObjectFacts
 from syncd.errors import RemoteError, RemoteKind
 from syncd.ports import (
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -151,6 +152,11 @@ class BucketsObjects:
         """As of the key's bucket."""
         bucket, rest = self._split(key)
         return bucket.complete_multipart(rest, upload_id, parts, expect=expect, size=size, sums=sums)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """As of the key's bucket."""
+        bucket, rest = self._split(key)
+        return bucket.list_parts(rest, upload_id)
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """As of the key's bucket."""

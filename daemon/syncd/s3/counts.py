@@ -18,6 +18,7 @@ KINDS = {
     "CompleteMultipartUpload": "put",
     "GetObject": "get",
     "ListObjectsV2": "list",
+    "ListParts": "list",
     "HeadObject": "head",
     "HeadBucket": "head",
     "DeleteObject": "delete",

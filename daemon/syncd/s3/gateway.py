@@ -14,6 +14,7 @@ from syncd.errors import RemoteError, Stale
 from syncd.ports import (
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -251,6 +252,17 @@ class Boto3Objects:
             raise Stale(f"{self.place.at(key)}: completed, and not to be told from what another writer put there")
         return PutAnswer(etag=seen.etag, version_id=seen.version_id, checksum=seen.checksum)
 
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """The parts that the store has of an upload, by number. RemoteError MISSING: the upload is gone."""
+        place = self.place.at(key)
+
+        def ask(after: int) -> Any:
+            named: Parameters = {"PartNumberMarker": after} if after else {}
+            with place.translated(), checkpoint.S3_LIST_PARTS:
+                return self.client.list_parts(Bucket=self.bucket, Key=key, UploadId=upload_id, **named)
+
+        return listing.parts(ask, place)
+
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""
         try:
@@ -321,6 +333,8 @@ class Boto3Objects:
         checksum: Parameters = {}
         if self._checksum == "crc64nvme" and self.capabilities.stores_checksum:
             checksum = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+        elif self._checksum == "sha256":  # a store that was not told of it refuses the parts that carry one
+            checksum = {"ChecksumAlgorithm": "SHA256"}
         with checkpoint.S3_CREATE:
             answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **parameters, **checksum)
         return answer["UploadId"]

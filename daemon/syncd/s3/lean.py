@@ -17,6 +17,7 @@ from syncd.errors import Stale
 from syncd.ports import (
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -215,6 +216,10 @@ class LeanObjects:
     ) -> PutAnswer:
         """Make the object of its parts. Stale where `expect` does not hold; a retryable RemoteError: start again."""
         return self._rare.complete_multipart(key, upload_id, parts, expect=expect, size=size, sums=sums)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """What the store has of an upload. RemoteError MISSING: it is gone."""
+        return self._rare.list_parts(key, upload_id)
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import lt
@@ -10,8 +10,8 @@ from typing import Any
 
 from syncd.core.model import ListedObject
 from syncd.errors import RemoteError, RemoteKind
-from syncd.ports import ListPage
-from syncd.s3.facts import listed_object
+from syncd.ports import ListedPart, ListPage, Part
+from syncd.s3.facts import any_checksum, listed_object, parse_etag
 from syncd.s3.translate import Place
 
 
@@ -66,6 +66,23 @@ def _in_order(keys: list[str], last_key: str | None, prefix: str, place: Place) 
         wrong = next(key for key in keys if not key.startswith(prefix))
         raise _broken(place, f"{wrong!r} is not below {prefix!r}")
     return keys[-1]
+
+
+def parts(fetch: Callable[[int], Mapping[str, Any]], place: Place) -> Sequence[ListedPart]:
+    """Every part of an upload, asked for page by page behind a number. RemoteError where the pages lead nowhere."""
+    found: list[ListedPart] = []
+    after = 0
+    while True:
+        answer = fetch(after)
+        for row in answer.get("Parts", ()):
+            part = Part(int(row["PartNumber"]), parse_etag(row.get("ETag")), any_checksum(row))
+            found.append(ListedPart(part, int(row["Size"])))
+        if not answer.get("IsTruncated"):
+            return found
+        following = int(answer.get("NextPartNumberMarker") or 0)
+        if following <= after:
+            raise _broken(place, "its next page of parts is itself")
+        after = following
 
 
 def below(row: ListedObject, bucket: str) -> ListedObject:

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 
 from syncd.core.model import Digest, LocalStat, Record
 from syncd.core.paths import RelPath
-from syncd.ports import Clock, Commit, Hashes
+from syncd.ports import Clock, Commit, Hashes, LeftUpload, SentPart, UploadSource
 from syncd.store.connection import Readers
 from syncd.store.hashes import HashCache
 from syncd.store.history import History
@@ -225,9 +225,9 @@ class PairStore:
         """Forget the halted and the accepted plan."""
         self._plans.clear()
 
-    def journal_upload(self, key: str, upload_id: str) -> None:
-        """Remember an upload in parts, durable on return."""
-        self._uploads.add(key, upload_id)
+    def journal_upload(self, key: str, upload_id: str, source: UploadSource | None = None) -> None:
+        """Remember an upload in parts, and what it needs to go on later, durable on return."""
+        self._uploads.add(key, upload_id, source)
 
     def forget_upload(self, upload_id: str) -> None:
         """Drop an upload that was completed or aborted."""
@@ -236,6 +236,22 @@ class PairStore:
     def open_uploads(self) -> list[tuple[str, str]]:
         """(key, upload id) of every upload of this pair in this bucket, oldest first."""
         return self._uploads.all()
+
+    def note_part(self, upload_id: str, sent: SentPart) -> None:
+        """Remember a part that the store has taken, durable on return."""
+        self._uploads.note(upload_id, sent)
+
+    def leave_upload(self, upload_id: str | None = None) -> None:
+        """Nobody is at that upload any more, or at any; durable on return."""
+        self._uploads.leave(upload_id)
+
+    def left_uploads(self) -> list[LeftUpload]:
+        """Those that nobody is at and that can go on, oldest first."""
+        return self._uploads.left()
+
+    def take_upload(self, upload_id: str) -> bool:
+        """Be the one that is at it; False where somebody was faster."""
+        return self._uploads.take(upload_id)
 
     def removals_since(self, since: float) -> int:
         """How many deletions, on either side, the history holds since then (seconds since the epoch)."""

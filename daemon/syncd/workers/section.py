@@ -16,7 +16,7 @@ from syncd.engine.backlog import Backlog
 from syncd.engine.claims import Claims
 from syncd.engine.context import Context
 from syncd.engine.cycle import Cycle
-from syncd.engine.multipart import abort_open_uploads
+from syncd.engine.leftover import drop_left_uploads, tidy_uploads
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
@@ -138,7 +138,9 @@ class Section(Standing):
                 lambda: [record.path for record in context.records.walk() if record.local is LocalState.CLEANING]
             )
         if bucket not in self._tidied:
-            abort_open_uploads(context)
+            tidy_uploads(context)
+        else:
+            drop_left_uploads(context)
         self._tidied |= {root, bucket}
 
     def _proved(self, context: Context) -> Context:
