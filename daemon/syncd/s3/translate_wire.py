@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.s3.translate import BROKEN, Place, late, refusal, unconnected, untrusted
 from syncd.s3.wire.answers import Refused
-from syncd.s3.wire.failure import Broken, CutShort, Garbled, Unreachable, WireError
+from syncd.s3.wire.failure import Broken, CutShort, Garbled, Stalled, Unreachable, WireError
 
 _K = RemoteKind
 
@@ -35,9 +35,9 @@ def in_our_words(error: WireError, place: Place, *, pinned: bool = False) -> Rem
         case Refused():
             ids = (error.request_id, error.host_id)
             return refusal(error.status, error.code, error.message, place, pinned=pinned, ids=ids)
-        case _ if isinstance(cause, ssl.SSLError):
+        case Unreachable() if isinstance(cause, ssl.SSLError):
             return untrusted(str(error), place, code)
-        case _ if isinstance(cause, (TimeoutError, BlockingIOError)):
+        case _ if isinstance(error, Stalled) or isinstance(cause, (TimeoutError, BlockingIOError)):
             return late(place, code)
         case Unreachable() if isinstance(cause, socket.gaierror):
             return unconnected(f"Name or service: {error}", place)

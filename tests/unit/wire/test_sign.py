@@ -157,3 +157,11 @@ def test_a_signer_keeps_up_with_the_day_and_with_new_keys() -> None:
 
 def test_secrets_are_not_shown() -> None:
     assert repr(Keys("A", "the secret", "the token")) == "Keys(access_key='A')"
+
+
+@pytest.mark.parametrize("value", [" a", "a ", "a  b", "  a   b  c ", "", " "])
+def test_spaces_of_a_value_are_signed_as_botocore_signs_them_and_sent_as_they_stand(value: str) -> None:
+    given = (KEYS, "r", "PUT", "/k", "", {"host": HOST, "x-amz-meta-a": value}, EMPTY)
+    said = ours(*given)
+    assert said["authorization"] == theirs(*given)
+    assert said["x-amz-meta-a"] == value
