@@ -188,9 +188,8 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
 
     refuse_empty(config)
     clock = SystemClock()
-    _make_state_dir(places)
     with ExitStack() as stack:
-        stack.enter_context(StateLock(places.state_dir))
+        stack.enter_context(_locked(places))
         logs = _logs(arguments, config, clock)
         stack.callback(logs.close)
         signals = stack.enter_context(Signals())
@@ -210,6 +209,12 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
         return Daemon(settings, logs=logs, clock=clock, database=database, stack=stack).run(signals, notifier)
 
 
+def _locked(places: Places) -> StateLock:
+    """The state folder, which is made where it is not there; whoever enters it is alone in it."""
+    _make_state_dir(places)
+    return StateLock(places.state_dir)
+
+
 def _once(arguments: Arguments, config: Config, places: Places) -> int:
     from syncd.runtime.once import Once
     from syncd.runtime.pace import pool_for
@@ -220,9 +225,8 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
 
     refuse_empty(config)
     clock, stop = SystemClock(), Stop()
-    _make_state_dir(places)
     with ExitStack() as stack:
-        stack.enter_context(StateLock(places.state_dir))
+        stack.enter_context(_locked(places))
         logs = _logs(arguments, config, clock, beside=_quieter(arguments, config))
         stack.callback(logs.close)
         signals = stack.enter_context(Signals())
@@ -247,6 +251,7 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
         for notice in config.notices:
             print(f"notice: {printable(notice)}", file=sys.stderr)
         sections, batches = sections_of(parts), batches_of(parts)
+        collect_seldom()
         once = Once(
             sections,
             batches,
@@ -259,7 +264,6 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
             logged=logs.on_terminal,
             afterwards=lambda: expire_all(working_places(sections, batches), database),
         )
-        collect_seldom()
         return _interruptible(once.run, signals, stop)
 
 

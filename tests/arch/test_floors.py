@@ -132,32 +132,6 @@ def test_the_wire_knows_no_one() -> None:
     assert not found, "\n".join(found)
 
 
-LEAN = "syncd.s3.wire"
-LEAN_LINES = 1500
-
-
-def test_the_lean_client_knows_no_one() -> None:
-    found = [
-        f"{module.path}:{line} imports {name}: the lean client is the standard library and itself, so that it can be "
-        "read, measured and replaced alone"
-        for module in daemon_modules()
-        if module.name.startswith(LEAN)
-        for line, name in module.imports()
-        if not is_standard(name) and not name.startswith(LEAN)
-    ]
-    assert not found, "\n".join(found)
-
-
-def test_the_lean_client_stays_lean() -> None:
-    lines = sum(
-        bool(line.strip())
-        for module in daemon_modules()
-        if module.name.startswith(LEAN)
-        for line in module.text.splitlines()
-    )
-    assert 0 < lines < LEAN_LINES, f"{lines} lines: it is there for a few hot calls, boto3 does the others"
-
-
 def test_only_control_and_the_command_line_speak_the_wire() -> None:
     allowed = {"control", "app", "__main__"}
     exit_codes = "syncwire.exits"  # one list for synctl and `syncd --once`, plain numbers

@@ -83,23 +83,9 @@ def upload_hashes(context: Context, size: int) -> frozenset[str]:
     types = {context.pair.hash.value}
     if asked != "none":
         types.add(asked)
-    if context.capabilities.etag_is_md5 and size <= FREE_MD5 and not _vouched_for(context, asked):
+    if context.capabilities.etag_is_md5 and size <= FREE_MD5:
         types.add("md5")
     return frozenset(types)
-
-
-def _vouched_for(context: Context, checksum: str) -> bool:
-    """Whether what a small upload carries proves it anyway (`evidence.vouched`): then no MD5 need be compared."""
-    capabilities = context.capabilities
-    if context.pair.hash is HashType.SHA256 and capabilities.rejects_wrong_payload:
-        return True
-    match checksum:
-        case "crc64nvme":
-            return capabilities.rejects_wrong_crc64nvme and capabilities.stores_checksum
-        case "sha256":
-            return capabilities.rejects_wrong_sha256
-        case _:
-            return False
 
 
 def compare(context: Context, path: RelPath, stat: LocalStat, facts: ObjectFacts) -> Same:

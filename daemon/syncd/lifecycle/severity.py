@@ -44,6 +44,7 @@ _INFO = (
     events.AUDIT_FINISHED,
     events.CONFLICT_SETTLED,
     events.WATCH_STARTED,
+    events.UPLOAD_RESUMED,
 )
 _WARNING = (
     events.CONFIG_NOTICED,

@@ -131,10 +131,10 @@ def test_hashes_are_found_at_once_merged_and_by_the_exact_version(pair: PairStor
     pair.cache_hashes(STAT, Hashes(md5=b"m" * 16, crc64nvme=2**64 - 1))
     assert pair.cached_hashes(STAT) == ALL
     for other in (
-        replace(STAT, size=11),
-        replace(STAT, mtime_ns=21),
-        replace(STAT, ctime_ns=31),
-        replace(STAT, inode=41),
+        STAT._replace(size=11),
+        STAT._replace(mtime_ns=21),
+        STAT._replace(ctime_ns=31),
+        STAT._replace(inode=41),
     ):
         assert pair.cached_hashes(other) is None
 
@@ -147,7 +147,7 @@ def test_hashes_merge_in_any_order_and_grouping(database: Database, pair: PairSt
     @settings(max_examples=50, deadline=None)
     @given(steps=st.lists(st.tuples(hashes, st.booleans()), min_size=1, max_size=6))
     def holds(steps: list[tuple[Hashes, bool]]) -> None:
-        stat = replace(STAT, inode=next(inode))
+        stat = STAT._replace(inode=next(inode))
         expected = Hashes()
         for known, written in steps:
             expected = Hashes(
@@ -164,7 +164,7 @@ def test_hashes_merge_in_any_order_and_grouping(database: Database, pair: PairSt
 
 
 def test_pruning_keeps_the_hashes_that_were_used_last(pair: PairStore, clock: Clock) -> None:
-    stats = [replace(STAT, inode=number) for number in range(10)]
+    stats = [STAT._replace(inode=number) for number in range(10)]
     for stat in stats:
         pair.cache_hashes(stat, ALL)
         pair.clear_plans()
