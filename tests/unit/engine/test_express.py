@@ -68,7 +68,7 @@ def test_new_files_of_many_folders_go_up_once_each_proven_and_recorded(host: Tra
         assert record is not None
         assert record.digest is not None
         assert record.digest.hex == hashlib.sha256(body).hexdigest()
-        assert record.proof is ProofKind.CHECKSUM
+        assert record.proof is ProofKind.ETAG
     assert look(host).counts.get("uploaded", 0) == 0
     assert host.bucket.requests["put"] == len(bodies)
     assert len(list(host.database.history.query(limit=1000))) == len(bodies)
