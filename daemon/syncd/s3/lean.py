@@ -279,9 +279,10 @@ class Outgoing:
 
 def _body(source: BinaryIO, size: int) -> Body:
     """What is given to the wire: the bytes themselves where they are few or in memory, the file where it may be."""
-    span = getattr(source, "fileno_span", None)
-    if span is not None:
-        return FileBody(*span())
+    where = getattr(source, "fileno_span", lambda: None)()
+    if where is not None:
+        fd, offset, length = where
+        return FileBody(fd, offset, length, getattr(source, "went", None))
     if isinstance(source, io.BytesIO):
         start = source.tell()
         held = source.getbuffer()[start : start + size]

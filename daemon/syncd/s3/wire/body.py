@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -39,11 +39,15 @@ class BytesBody:
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """A part of an open file; over plain HTTP the kernel sends it, and no byte of it comes by here."""
+    """A part of an open file; over plain HTTP the kernel sends it, and no byte of it comes by here.
+
+    `passed` is told now and then how many bytes have gone; what it raises ends the request.
+    """
 
     fd: int
     offset: int
     size: int
+    passed: Callable[[int], None] | None = None
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """Read one after the other. EOFError where the file ends before."""
@@ -54,6 +58,8 @@ class FileBody:
                 raise EOFError(f"the file ended {end - at} bytes early")
             at += len(piece)
             yield piece
+            if self.passed is not None:
+                self.passed(at - self.offset)
 
 
 class StreamBody:

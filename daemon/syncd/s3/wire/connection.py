@@ -142,6 +142,8 @@ class Connection:
             pace.moved(sent, time.monotonic() - began)
             if self._meter is not None:
                 self._meter(sent)
+            if body.passed is not None:
+                body.passed(at - body.offset)
         return None
 
     def _all(self, data: bytes) -> None:
