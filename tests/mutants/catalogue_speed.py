@@ -19,8 +19,8 @@ MUTANTS_OF_SPEED: list[Mutant] = [
         ),
         (
             "a renamed file is sent",
-            "if stat.inode in renamed:",
-            "if False:",
+            "if stat.inode in renamed or self._breaker.refusing:",
+            "if self._breaker.refusing:",
             "a file that only changed its name is copied by the store",
             EXPRESS,
         ),

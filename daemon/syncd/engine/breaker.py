@@ -33,6 +33,11 @@ class Breaker:
         if self._fatal is None:
             self._fatal = error
 
+    @property
+    def refusing(self) -> bool:
+        """Whether the store said of late that it takes no more: uploads go one by one."""
+        return self._refusals > 0
+
     def check(self) -> None:
         """Raise what ended the pass."""
         if self._fatal is not None:

@@ -155,6 +155,7 @@ class Cycle:
             self._context,
             self._site,
             self._pool,
+            self._breaker,
             begun=self._inflight.begin,
             settled=self._all_finished,
             failed=lambda step, error: self._counted(partial(self._fail, step, error)),

@@ -19,6 +19,7 @@ from syncd.core.paths import RelPath
 from syncd.core.reconcile import Cell, Local, Remote, decide
 from syncd.core.rules import Do
 from syncd.engine import content
+from syncd.engine.breaker import Breaker
 from syncd.engine.context import Context
 from syncd.engine.done import Done
 from syncd.engine.outcome import Outcome
@@ -55,6 +56,7 @@ class Express:
         context: Context,
         site: Worksite,
         pool: Pool,
+        breaker: Breaker,
         *,
         begun: Callable[[], None],
         settled: Callable[[Sequence[Outcome]], None],
@@ -66,6 +68,7 @@ class Express:
         self._context = context
         self._site = site
         self._pool = pool
+        self._breaker = breaker
         self._begun = begun
         self._settled = settled
         self._failed = failed
@@ -131,10 +134,10 @@ class Express:
         shipped: deque[Shipped],
         otherwise: deque[RelPath],
     ) -> None:
-        while left and not self._context.stop.stopped():
+        while left and not (self._context.stop.stopped() or self._breaker.tripped):
             path, stat = left.popleft()
             step = Step(path=path, rule=self._rule, sides=Sides(None, stat, None))
-            if stat.inode in renamed:
+            if stat.inode in renamed or self._breaker.refusing:
                 otherwise.append(path)
                 continue
             shipment = self._tried(step, otherwise, partial(self._started, step, files))

@@ -118,14 +118,24 @@ class Worksite:
         """
 
         def durable(future: Future[Sequence[object]]) -> None:
-            if future.exception() is not None:  # one of them no column takes: each by itself, so that it harms no other
+            error = future.exception()
+            if error is None:
+                report([self._durable(step, done, answer) for (step, done), answer in zip(executed, future.result())])
+            elif isinstance(error, SyncdError):  # the database itself
+                report([self._durable(step, done, error) for step, done in executed])
+            else:  # one of them no column takes: each by itself, so that it harms no other
                 for step, done in executed:
-                    self._settle(step, done, lambda outcome: report((outcome,)))
-                return
-            report([self._durable(step, done, result) for (step, done), result in zip(executed, future.result())])
+                    self._settle_alone(step, done, report)
 
         changes = [done.commit for _, done in executed if done.commit is not None]
         self._context.records.commit_all(changes).add_done_callback(durable)
+
+    def _settle_alone(self, step: Step, done: Done, report: Callable[[Sequence[Outcome]], None]) -> None:
+        """On the database's own thread, whose callbacks raise to nobody."""
+        try:
+            self._settle(step, done, lambda outcome: report((outcome,)))
+        except SyncdError as error:
+            report((self._durable(step, done, error),))
 
     def _durable(self, step: Step, done: Done, answer: object) -> Outcome:
         """What became of a step whose commit was answered so: an exception refused it."""
