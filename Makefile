@@ -6,7 +6,8 @@
 #   make soak    two and three daemons on one prefix, killed all the while, and random days of the model, for SOAK_SECONDS each
 #   make crash   the whole crash matrix: a death at each pass of each checkpoint (make test dies at some of them)
 #   make mutants one small lie in the code after another, each of which the suite must notice (minutes)
-#   make bench   what the archiver costs beside single PUTs and tar piped into aws and rclone (BENCH_FILES=50000)
+#   make checksums  what the store shows of a sparse file of 5 GiB is what it shows of the AWS CLI's (minutes, 10 GiB of disk)
+#   make bench   what moving files costs beside s5cmd, rclone and the AWS CLI (QUICK=1: five minutes; ROWS=small-up,large-up)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
 
@@ -16,7 +17,7 @@ SOAK_SECONDS ?= 3600
 SOAK_SERVER ?= moto
 RUN = $(VENV)/bin/python
 
-.PHONY: help demo test test-pythons check soak crash mutants bench format venv clean
+.PHONY: help demo test test-pythons check soak crash mutants checksums bench format venv clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,8 +49,11 @@ crash: venv
 mutants: venv
 	PYTHONPATH=tests $(RUN) -m mutants.run
 
+checksums: venv
+	CHECKSUM_LARGE=1 $(RUN) -m pytest --timeout=0 tests/e2e/test_checksum_matrix.py
+
 bench: venv
-	PYTHONPATH=tests $(RUN) -m bench.archiver
+	PYTHONPATH=tests $(RUN) -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(SAVE),--save)
 
 format: venv
 	$(RUN) -m ruff check --fix .

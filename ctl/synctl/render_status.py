@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from synctl.render_pace import pace_parts
 from synctl.render_table import Cell, table
 from synctl.screen import Look
 from synctl.words import columns, count, duration, fit, pad, plural, printable, rate, since, size
@@ -49,6 +50,9 @@ def render_status(status: Row, now: datetime, look: Look) -> str:
     traffic = _traffic(status.get("s3") or {}, now)
     if traffic:
         lines += ["", *_packed(traffic, look)]
+    held_back = pace_parts(status.get("pace") or {}, now)
+    if held_back:
+        lines += ["", *_packed(held_back, look)]
     remote = _syslog(status.get("syslog") or {})
     if remote:
         lines += ["", *_packed(remote, look)]
@@ -198,11 +202,16 @@ def _notes(pair: Row, look: Look, said: str) -> list[str]:
     ]
     if pair.get("watch") == "polling":
         parts.append("watched by polling")
-    parts += _audit(pair.get("audit") or {})
+    parts += [*_audit(pair.get("audit") or {}), *_plane(pair)]
     lines = _wrapped(" · ".join(parts), look, indent=4) if parts else []
     if pair.get("last_error") and str(pair["last_error"]) not in said:
         lines += _wrapped("last error: " + printable(pair["last_error"]), look, indent=4)
     return lines
+
+
+def _plane(section: Row) -> list[str]:
+    """Why bytes go by boto3, where they do."""
+    return [f"by boto3: {printable(section.get('plane_reason'))}"] if section.get("plane") == "boto3" else []
 
 
 def _audit(audit: Row) -> list[str]:
@@ -266,6 +275,7 @@ def _batch_notes(batch: Row, said: str) -> list[str]:
         parts.append(f"{plural(queued, 'archive waits', 'archives wait')} for the index")
     if dead:
         parts.append(f"{plural(dead, 'document', 'documents')} refused by it")
+    parts += _plane(batch)
     notes = [" · ".join(parts)] if parts else []
     for folder in batch.get("folders") or []:
         if folder.get("reason") and str(folder["reason"]) not in said:

@@ -21,6 +21,8 @@ from syncd.config.types import Config
 from syncd.errors import ConfigError, SyncdError
 from syncd.lifecycle.clock import SystemClock
 from syncd.lifecycle.core_dump import leave_no_core
+from syncd.lifecycle.courtesy import be_courteous
+from syncd.lifecycle.garbage import collect_seldom
 from syncd.lifecycle.logs import Logs, LogSettings, open_logs
 from syncd.lifecycle.notify import Notifier
 from syncd.lifecycle.stop import Stop
@@ -72,8 +74,10 @@ def _run(arguments: Arguments, argv: Sequence[str]) -> int:
             command = background.foreground_command(argv, state_dir=places.state_dir)
             return background.start(command, state_dir=places.state_dir, log_file=log_file)
         case Action.ONCE:
+            be_courteous(config.daemon)
             return _once(arguments, config, places)
         case _:
+            be_courteous(config.daemon)
             return _foreground(arguments, config, places)
 
 
@@ -184,9 +188,8 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
 
     refuse_empty(config)
     clock = SystemClock()
-    _make_state_dir(places)
     with ExitStack() as stack:
-        stack.enter_context(StateLock(places.state_dir))
+        stack.enter_context(_locked(places))
         logs = _logs(arguments, config, clock)
         stack.callback(logs.close)
         signals = stack.enter_context(Signals())
@@ -202,28 +205,35 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
             show=show,
             examine=lambda database: _examine(config, places, database),
         )
+        collect_seldom()
         return Daemon(settings, logs=logs, clock=clock, database=database, stack=stack).run(signals, notifier)
 
 
+def _locked(places: Places) -> StateLock:
+    """The state folder, which is made where it is not there; whoever enters it is alone in it."""
+    _make_state_dir(places)
+    return StateLock(places.state_dir)
+
+
 def _once(arguments: Arguments, config: Config, places: Places) -> int:
-    from syncd.engine.pool import Pool
     from syncd.runtime.once import Once
-    from syncd.runtime.scale import refuse_empty, threads_for
+    from syncd.runtime.pace import pool_for
+    from syncd.runtime.scale import refuse_empty
     from syncd.runtime.short_run import Parts, batches_of, sections_of
+    from syncd.s3.paces import Paces
     from syncd.store.database import Database
 
     refuse_empty(config)
     clock, stop = SystemClock(), Stop()
-    _make_state_dir(places)
     with ExitStack() as stack:
-        stack.enter_context(StateLock(places.state_dir))
+        stack.enter_context(_locked(places))
         logs = _logs(arguments, config, clock, beside=_quieter(arguments, config))
         stack.callback(logs.close)
         signals = stack.enter_context(Signals())
         database = stack.enter_context(Database.open(places.state_dir / DATABASE, clock=clock))
-        pool = Pool(threads_for(config))
+        transfers, paces = TransferBoard(clock), Paces(clock, stop.wait_abandoned)
+        pool = pool_for(config, transfers, paces)
         stack.callback(pool.close)
-        transfers = TransferBoard(clock)
         parts = Parts(
             config=config,
             state_dir=places.state_dir,
@@ -235,11 +245,13 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
             transfers=transfers,
             stop=stop,
             pool=pool,
+            paces=paces,
             dry=arguments.dry_run,
         )
         for notice in config.notices:
             print(f"notice: {printable(notice)}", file=sys.stderr)
         sections, batches = sections_of(parts), batches_of(parts)
+        collect_seldom()
         once = Once(
             sections,
             batches,

@@ -53,12 +53,18 @@ class RemoteKind(str, Enum):
 
 
 class RemoteError(SyncdError):
-    """The endpoint failed. `retryable` says whether the same request may succeed later."""
+    """The endpoint failed. `retryable` says whether the same request may succeed later.
 
-    def __init__(self, kind: RemoteKind, message: str, *, hint: str = "", code: str = "") -> None:
+    `ids`: the request's and the host's, as the store's own logs name them; "" where it gave none.
+    """
+
+    def __init__(
+        self, kind: RemoteKind, message: str, *, hint: str = "", code: str = "", ids: tuple[str, str] = ("", "")
+    ) -> None:
         super().__init__(message, hint=hint)
         self.kind = kind
         self.code = code
+        self.ids = ids
 
     @property
     def retryable(self) -> bool:

@@ -25,7 +25,7 @@ from syncd.workers.standing import STATE_OF
 from synctl.arguments import LATER, build, verb_names
 from syncwire.exits import Exit
 
-FOREIGN_VARIABLES = {"AWS_SECRET_ACCESS_KEY"}  # read by boto3
+FOREIGN_VARIABLES = {"AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"}  # by boto3
 MAKE_VARIABLES = {"REQUIRE_ALL", "SOAK_SECONDS", "SOAK_SERVER", "PYTHON", "VENV"}
 
 

@@ -11,12 +11,16 @@ import pytest
 from support.fake_store import EVERYTHING, FakeObjects
 from support.moto import MotoServer
 from support.rclone import RcloneServer
-from support.subjects import STORES, Subject, params
+from support.subjects import PLANES, STORES, Subject, on_both_planes, params
 from syncd.config.types import S3
 from syncd.ports import Capabilities
 from syncd.s3.connect import connect
-from syncd.s3.gateway import Boto3Objects
+from syncd.s3.planes import Planes
 from syncd.s3.probe import probe
+from syncd.s3.wired import Surroundings
+
+MakeStore = Callable[..., Any]
+VARIABLES = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"}
 
 
 @pytest.fixture(scope="session")
@@ -58,18 +62,50 @@ def new_bucket() -> Callable[[Any], str]:
 SEEN: dict[str, Capabilities] = {}
 
 
-@pytest.fixture(params=params(STORES))
-def subject(request: pytest.FixtureRequest, signed_in: Any, new_bucket: Any) -> Subject:
-    """Every store in turn, used as its own probe found it."""
-    if request.param == "fake":
-        return Subject(name="fake", objects=FakeObjects(), capabilities=EVERYTHING)
-    server = request.getfixturevalue(request.param)
-    client, bucket = signed_in(server), new_bucket(server)
-    if request.param not in SEEN:
-        SEEN[request.param] = probe(client, bucket, "")
-    seen = SEEN[request.param]
-    objects = Boto3Objects(client, bucket, checksum="crc64nvme", capabilities=seen)
-    return Subject(name=request.param, objects=objects, capabilities=seen)
+@pytest.fixture
+def made_for(monkeypatch: pytest.MonkeyPatch) -> MakeStore:
+    """A bucket's store on one plane: of a server of the suite, with its credentials or others, or of any URL."""
+
+    def make(
+        server: Any,
+        bucket: str,
+        *,
+        plane: str,
+        checksum: str = "none",
+        capabilities: Capabilities | None = None,
+        **credentials: str,
+    ) -> Any:
+        for name in ("access_key", "secret_key"):
+            given = credentials.get(name) or getattr(server, name, "testing")
+            monkeypatch.setenv(VARIABLES[name], given)
+        endpoint = server if isinstance(server, str) else server.endpoint
+        settings = S3(endpoint_url=endpoint, retries=0, checksum=checksum, plane="auto" if plane == "lean" else plane)
+        store = Planes.to(settings, Surroundings()).store(bucket, capabilities or Capabilities())
+        assert type(store).__name__ == {"lean": "LeanObjects", "boto3": "Boto3Objects"}[plane]
+        return store
+
+    return make
+
+
+@pytest.fixture(params=on_both_planes(STORES))
+def subject(request: pytest.FixtureRequest, signed_in: Any, made_for: MakeStore, new_bucket: Any) -> Subject:
+    """Every store in turn, on both planes, used as its own probe found it."""
+    name, _, plane = request.param.partition("/")
+    if name == "fake":
+        return Subject(name=name, objects=FakeObjects(), capabilities=EVERYTHING)
+    server = request.getfixturevalue(name)
+    bucket = new_bucket(server)
+    if name not in SEEN:
+        SEEN[name] = probe(signed_in(server), bucket, "")
+    seen = SEEN[name]
+    objects = made_for(server, bucket, plane=plane, checksum="crc64nvme", capabilities=seen)
+    return Subject(name=name, objects=objects, capabilities=seen)
+
+
+@pytest.fixture(params=PLANES)
+def plane(request: pytest.FixtureRequest) -> str:
+    """Both ways to a store."""
+    return str(request.param)
 
 
 @pytest.fixture(params=params(name for name in STORES if name != "fake"))

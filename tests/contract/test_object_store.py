@@ -390,6 +390,26 @@ def test_radosgw_ignores_the_precondition_of_an_upload_in_parts(subject: Subject
     assert read(subject.objects, "big", answer.etag) == whole
 
 
+def test_the_parts_of_an_upload_are_listed_as_they_were_answered(subject: Subject) -> None:
+    upload_id = subject.objects.create_multipart("big", headers=ObjectHeaders())
+    assert list(subject.objects.list_parts("big", upload_id)) == []
+    parts = upload_parts(subject.objects, "big", upload_id)
+    listed = subject.objects.list_parts("big", upload_id)
+    assert [(one.part.number, one.part.etag, one.size) for one in listed] == [
+        (part.number, part.etag, len(body)) for part, body in zip(parts, PARTS, strict=True)
+    ]
+    assert all(one.part.checksum in {None, part.checksum} for one, part in zip(listed, parts, strict=True))
+
+
+def test_the_parts_of_an_upload_that_is_gone_are_missing(subject: Subject) -> None:
+    upload_id = subject.objects.create_multipart("big", headers=ObjectHeaders())
+    subject.objects.abort_multipart("big", upload_id)
+    with pytest.raises(RemoteError) as gone:
+        subject.objects.list_parts("big", upload_id)
+    assert gone.value.kind is RemoteKind.MISSING
+    assert gone.value.code == ("NoSuchKey" if subject.name == "ceph" else "NoSuchUpload")
+
+
 def test_an_aborted_upload_leaves_nothing_and_a_second_abort_is_no_error(subject: Subject) -> None:
     upload_id = subject.objects.create_multipart("big", headers=ObjectHeaders())
     subject.objects.put_part("big", upload_id, 1, io.BytesIO(b"x"), 1, sums=Checksums(crc64nvme=crc64nvme(b"x")))

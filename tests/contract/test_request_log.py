@@ -7,12 +7,13 @@ from typing import Any
 
 from support.moto import MotoServer
 from syncd.core.model import ETag
-from syncd.ports import Capabilities, Checksums, ObjectHeaders, Unchecked
-from syncd.s3.gateway import Boto3Objects
+from syncd.ports import Checksums, ObjectHeaders, Unchecked
 
 
-def test_the_log_tells_every_kind_of_request_apart(moto: MotoServer, signed_in: Any, new_bucket: Any) -> None:
-    store = Boto3Objects(signed_in(moto), new_bucket(moto), checksum="none", capabilities=Capabilities())
+def test_the_log_tells_every_kind_of_request_apart(
+    moto: MotoServer, made_for: Any, new_bucket: Any, plane: str
+) -> None:
+    store = made_for(moto, new_bucket(moto), plane=plane)
     since = moto.mark()
     headers, sums = ObjectHeaders(), Checksums()
     tag = store.put("d/k?versions", io.BytesIO(b"x"), 1, expect=Unchecked(), headers=headers, sums=sums).etag
@@ -35,8 +36,8 @@ def test_the_log_tells_every_kind_of_request_apart(moto: MotoServer, signed_in: 
     assert (counted.copy, counted.delete, counted.retried) == (1, 2, 0)
 
 
-def test_a_request_that_fails_is_counted_too(moto: MotoServer, signed_in: Any, new_bucket: Any) -> None:
-    store = Boto3Objects(signed_in(moto), new_bucket(moto), checksum="none", capabilities=Capabilities())
+def test_a_request_that_fails_is_counted_too(moto: MotoServer, made_for: Any, new_bucket: Any, plane: str) -> None:
+    store = made_for(moto, new_bucket(moto), plane=plane)
     list(store.list(""))
     since = moto.mark()
     assert store.head(ETag("nothing")) is None

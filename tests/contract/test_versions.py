@@ -9,25 +9,26 @@ from typing import Any
 import pytest
 
 from support.fake_store import EVERYTHING, FakeObjects
+from support.subjects import on_both_planes
 from syncd.core.model import ETag
 from syncd.errors import RemoteError, Stale
 from syncd.ports import Checksums, ObjectHeaders, ObjectStore, PutAnswer, Unchecked
 from syncd.s3.buckets import BucketsObjects
-from syncd.s3.gateway import Boto3Objects
 
 OTHER = ETag("ffffffffffffffffffffffffffffffff")
 VERSIONED = replace(EVERYTHING, versioned=True)
 
 
-@pytest.fixture(params=["fake", "moto", pytest.param("ceph", marks=pytest.mark.ceph), "localstack"])
-def versions(request: pytest.FixtureRequest, signed_in: Any, new_bucket: Any) -> Any:
+@pytest.fixture(params=on_both_planes(["fake", "moto", "ceph", "localstack"]))
+def versions(request: pytest.FixtureRequest, made_for: Any, new_bucket: Any) -> Any:
     """An empty bucket that keeps every version."""
-    if request.param == "fake":
+    name, _, plane = request.param.partition("/")
+    if name == "fake":
         return FakeObjects(capabilities=VERSIONED)
-    server = request.getfixturevalue(request.param)
+    server = request.getfixturevalue(name)
     bucket = new_bucket(server)
     server.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    return Boto3Objects(signed_in(server), bucket, checksum="none", capabilities=VERSIONED)
+    return made_for(server, bucket, plane=plane, capabilities=VERSIONED)
 
 
 def put(objects: ObjectStore, key: str, body: bytes) -> PutAnswer:
@@ -83,8 +84,10 @@ def test_many_buckets_hand_the_version_on(versions: ObjectStore) -> None:
     assert read(many, "one/k", old.version_id) == b"the old one"
 
 
-def test_a_bucket_without_versions_never_gives_another_one_for_it(moto: Any, signed_in: Any, new_bucket: Any) -> None:
-    objects = Boto3Objects(signed_in(moto), new_bucket(moto), checksum="none", capabilities=EVERYTHING)
+def test_a_bucket_without_versions_never_gives_another_one_for_it(
+    moto: Any, made_for: Any, new_bucket: Any, plane: str
+) -> None:
+    objects = made_for(moto, new_bucket(moto), plane=plane, capabilities=EVERYTHING)
     put(objects, "k", b"content")
     with pytest.raises((Stale, RemoteError)):
         read(objects, "k", "00000000-0000-4000-8000-000000000000")

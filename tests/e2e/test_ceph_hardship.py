@@ -19,7 +19,7 @@ from support.gaps import missing
 from support.hardship import DOWN, SILENT_S, UP, Hardship
 from support.processes import eventually
 from support.proxy import Proxy
-from syncd.engine.cycle import STRIKES
+from syncd.engine.breaker import STRIKES
 
 pytestmark = [pytest.mark.ceph, pytest.mark.slow]
 

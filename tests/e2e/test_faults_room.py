@@ -99,7 +99,7 @@ def test_without_descriptors_files_fail_in_words_and_none_is_lost(
     content = {f"{number:02}.gz": b"%d" % number * 100_000 for number in range(40)}
     for name, body in content.items():
         host.write(name, body)
-    for few, codes in ((28, {1}), (31, {4, 5, 7})):  # none for the database; none for the files
+    for few, codes in ((28, {1}), (31, {1, 4, 5, 7})):  # none for the database; none for whoever asks last
         answer = once_limited(host, f"--nofile={few}")
         assert "Traceback" not in answer.said
         assert answer.code in codes, answer.said

@@ -129,20 +129,20 @@ def test_records_are_found_by_what_they_hold(records: RecordStore) -> None:
 
 def test_the_nth_newest_file_here_is_known_by_its_time_and_path(records: RecordStore) -> None:
     for path, mtime_ns in (("a", 30), ("b", 10), ("c", 20), ("d", 20)):
-        put(records, path, stat=replace(STAT, mtime_ns=mtime_ns))
-    put(records, "gone", stat=replace(STAT, mtime_ns=99), local=LocalState.CLEANING)
+        put(records, path, stat=STAT._replace(mtime_ns=mtime_ns))
+    put(records, "gone", stat=STAT._replace(mtime_ns=99), local=LocalState.CLEANING)
     assert [records.nth_newest(place) for place in (1, 2, 3, 5)] == [(30, "a"), (20, "d"), (20, "c"), None]
 
 
 def test_the_oldest_that_may_be_cleaned_come_first_and_those_that_are_due_before_them(records: RecordStore) -> None:
     ours = {"origin": Origin.UPLOADED, "proof": ProofKind.ETAG}
-    put(records, "late", stat=replace(STAT, mtime_ns=10), looked_ns=500, **ours)
-    put(records, "due-new", stat=replace(STAT, mtime_ns=30), looked_ns=100, **ours)
-    put(records, "due-old", stat=replace(STAT, mtime_ns=20), looked_ns=100, **ours)
-    put(records, "theirs", stat=replace(STAT, mtime_ns=1), origin=Origin.DOWNLOADED, proof=ProofKind.ETAG)
-    put(records, "unproven", stat=replace(STAT, mtime_ns=1), origin=Origin.UPLOADED, proof=ProofKind.UNPROVEN)
-    put(records, "kept", stat=replace(STAT, mtime_ns=1), kept=True, **ours)
-    put(records, "going", stat=replace(STAT, mtime_ns=1), local=LocalState.CLEANING, size=7, **ours)
+    put(records, "late", stat=STAT._replace(mtime_ns=10), looked_ns=500, **ours)
+    put(records, "due-new", stat=STAT._replace(mtime_ns=30), looked_ns=100, **ours)
+    put(records, "due-old", stat=STAT._replace(mtime_ns=20), looked_ns=100, **ours)
+    put(records, "theirs", stat=STAT._replace(mtime_ns=1), origin=Origin.DOWNLOADED, proof=ProofKind.ETAG)
+    put(records, "unproven", stat=STAT._replace(mtime_ns=1), origin=Origin.UPLOADED, proof=ProofKind.UNPROVEN)
+    put(records, "kept", stat=STAT._replace(mtime_ns=1), kept=True, **ours)
+    put(records, "going", stat=STAT._replace(mtime_ns=1), local=LocalState.CLEANING, size=7, **ours)
     assert list(records.oldest_cleanable(9, due_ns=100)) == ["due-old", "due-new", "late"]
     assert list(records.oldest_cleanable(1, due_ns=100)) == ["due-old"]
     assert records.cleaning_bytes() == 7

@@ -329,6 +329,33 @@ GUARDS = [
         ),
     ),
     *_mutants(
+        "engine/sweep.py",
+        (
+            "what could not be seen here is deleted there",
+            "if stat is None and self._sight.is_blind(path):",
+            "if False:",
+            "a side that was not seen whole deletes nothing",
+            (*CLOSED, "scenario/test_odd_names.py"),
+        ),
+        (
+            "a bucket that could not be listed reads as deletions",
+            'return listed is None and path.partition("/")[0] in self._context.objects.incomplete',
+            "return False",
+            "a side that was not seen whole deletes nothing",
+            ("unit/engine/test_bucket_layout.py",),
+        ),
+    ),
+    *_mutants(
+        "engine/breaker.py",
+        (
+            "an endpoint that is down is asked for every path",
+            "if self._strikes >= STRIKES:",
+            "if False:",
+            "so many failures in a row end the pass",
+            ("unit/engine/test_breaker.py",),
+        ),
+    ),
+    *_mutants(
         "engine/cycle.py",
         (
             "nobody judges",
@@ -350,27 +377,6 @@ GUARDS = [
             "            return False\n        case",
             "overwrites wait too",
             (*GUARDING, *CLOSED),
-        ),
-        (
-            "what could not be seen here is deleted there",
-            "if stat is None and self._sight.is_blind(path):",
-            "if False:",
-            "a side that was not seen whole deletes nothing",
-            (*CLOSED, "scenario/test_odd_names.py"),
-        ),
-        (
-            "a bucket that could not be listed reads as deletions",
-            'return listed is None and path.partition("/")[0] in self._context.objects.incomplete',
-            "return False",
-            "a side that was not seen whole deletes nothing",
-            ("unit/engine/test_bucket_layout.py",),
-        ),
-        (
-            "an endpoint that is down is asked for every path",
-            "if self._strikes >= STRIKES and self._fatal is None:",
-            "if False:",
-            "so many failures in a row end the pass",
-            ("unit/engine/test_breaker.py",),
         ),
         (
             "two workers on one path",

@@ -15,6 +15,8 @@ from mutants.catalogue import (
     _mutants,
 )
 
+RESUMED = ("unit/engine/test_resumed_uploads.py",)
+
 PROOFS = _mutants(
     "engine/prove.py",
     (
@@ -279,10 +281,10 @@ ACTS = [
         "engine/upload.py",
         (
             "a file that changed on its way is done",
-            "intact = sent.same is not False and file.fstat() == stat",
+            "intact = sent.same is not False and unchanged()",
             "intact = sent.same is not False",
             "a torn upload goes again",
-            (*CLOSED, *PRECONDITION),
+            (*CLOSED, *PRECONDITION, "unit/engine/test_express.py"),
         ),
         (
             "another ETag than ours is no matter",
@@ -321,6 +323,50 @@ ACTS = [
             "if False and context.tree.open_elsewhere",
             "a file that is being written is neither sent, replaced nor moved",
             CLOSED,
+        ),
+    ),
+    *_mutants(
+        "engine/parts.py",
+        (
+            "an upload goes on with parts of another version",
+            "same_version = source.stat == cargo.stat and source.digest == _digest(context, cargo)",
+            "same_version = True",
+            "an upload goes on only as the very same version of its file",
+            RESUMED,
+        ),
+        (
+            "parts that the store shows otherwise are taken for ours",
+            "shown.part.etag != sent.part.etag or",
+            "False or",
+            "an upload goes on only from the parts that the store still has",
+            RESUMED,
+        ),
+        (
+            "bytes that changed on their way in a part are completed",
+            "if body.sums and body.whole_hashes().crc64nvme not in {None, sums.crc64nvme}:",
+            "if False:",
+            "parts are completed only as the bytes that were hashed",
+            RESUMED,
+        ),
+    ),
+    *_mutants(
+        "engine/leftover.py",
+        (
+            "an upload of a file that has changed waits for ever",
+            "if context.tree.lstat(RelPath(left.source.path)) != left.source.stat:",
+            "if False:",
+            "an upload whose file is another one is dropped",
+            RESUMED,
+        ),
+    ),
+    *_mutants(
+        "engine/ranged.py",
+        (
+            "ranges are hashed as they come",
+            "turn = index == self._next and not self._busy",
+            "turn = not self._busy",
+            "a large object is verified before it is a file",
+            ("unit/engine/test_ranged_downloads.py",),
         ),
     ),
     *_mutants(

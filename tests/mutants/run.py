@@ -20,11 +20,22 @@ import pytest
 
 from mutants.catalogue import CLASSES, DECIDE, GUARDS, RULES, Mutant
 from mutants.catalogue_acts import MUTANTS_OF_ACTS
+from mutants.catalogue_pace import MUTANTS_OF_PACE
+from mutants.catalogue_speed import MUTANTS_OF_SPEED
 from mutants.catalogue_trust import MUTANTS_OF_TRUST
 from mutants.survivors import SURVIVORS
 
 CHECKOUT = Path(__file__).parents[2]
-MUTANTS: list[Mutant] = [*DECIDE, *RULES, *CLASSES, *GUARDS, *MUTANTS_OF_ACTS, *MUTANTS_OF_TRUST]
+MUTANTS: list[Mutant] = [
+    *DECIDE,
+    *RULES,
+    *CLASSES,
+    *GUARDS,
+    *MUTANTS_OF_ACTS,
+    *MUTANTS_OF_PACE,
+    *MUTANTS_OF_SPEED,
+    *MUTANTS_OF_TRUST,
+]
 PROBE = ("unit/core/test_guard.py", "unit/engine/test_last_looks.py", "unit/local/test_moves.py")
 LEAST = 0.95
 LIMIT_S = 600.0

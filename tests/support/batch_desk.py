@@ -222,6 +222,7 @@ class BatchDesk:
             stop=self.stop,
             digester=Digester,
             ready=lambda *_: True,
+            quiet=lambda *_: True,
         )
         self.world = BatchFolder(
             batch=self.batch,

@@ -17,6 +17,8 @@ MIB = 1 << 20
 PARTS = {"syncd.engine.upload.SINGLE_PUT": MIB, "syncd.engine.multipart.PART": 5 * MIB}
 """An object over 1 MiB goes up in parts of the least size that S3 takes."""
 
+RANGES = {"syncd.engine.download.LARGE": MIB, "syncd.engine.ranged.RANGE": MIB // 2}
+
 NO_PAUSE = {"syncd.runtime.once_batch.PAUSE_S": 0.01}
 AT_ONCE = 'min_files = 1\nmax_age = "0s"\nmin_age = "0s"\nsettle = "0s"\n'
 
@@ -73,8 +75,16 @@ def write_two(world: World) -> None:
     world.write("deep/two", b"second", mtime=AGO)
 
 
+LARGE = b"a large file, " * (11 * MIB // 14)
+
+
 def write_large(world: World) -> None:
-    world.write("large", b"a large file, " * (11 * MIB // 14), mtime=AGO)
+    world.write("large", LARGE, mtime=AGO)
+
+
+def rewrite_large(world: World) -> None:
+    """By its own writer, before the first version was all there."""
+    world.write("large", LARGE[::-1], mtime=AGO + 100)
 
 
 def abandon(world: World) -> None:
@@ -86,6 +96,10 @@ def abandon(world: World) -> None:
 def put_two(world: World) -> None:
     world.put("one", b"first")
     world.put("deep/two", b"second")
+
+
+def put_large(world: World) -> None:
+    world.put("large", LARGE[: 2 * MIB])
 
 
 def put_where_a_folder_is(world: World) -> None:
@@ -201,14 +215,25 @@ SCENARIOS = (
         rolled_back=True,
     ),
     Scenario(
+        name="multipart, resumed",
+        by=(
+            "s3.list_parts",
+            "s3.complete",
+        ),
+        before=abandon,
+        act=lambda world: None,
+        patches=PARTS,
+    ),
+    Scenario(
         name="multipart, abandoned",
         by=(
             "s3.abort",
             "s3.complete",
         ),
         before=abandon,
-        act=lambda world: None,
+        act=rewrite_large,
         patches=PARTS,
+        may_go=frozenset({LARGE}),
     ),
     Scenario(
         name="download",
@@ -218,6 +243,17 @@ SCENARIOS = (
         ),
         act=put_two,
         keys={"mode": "download"},
+    ),
+    Scenario(
+        name="download, in ranges",
+        by=(
+            "s3.get",
+            "local.write",
+            "local.noreplace",
+        ),
+        act=put_large,
+        keys={"mode": "bidirectional"},
+        patches=RANGES,
     ),
     Scenario(
         name="download over",

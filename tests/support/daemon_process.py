@@ -66,7 +66,7 @@ def objects(server: MotoServer, bucket: str, prefix: str = "p/") -> dict[str, by
 class Host:
     """A folder with a configuration, a state folder and a root, and the programs run on them.
 
-    `pair` and `s3` are more lines of those sections. More pairs go into `more`.
+    `pair`, `s3` and `daemon` are more lines of those sections. More pairs go into `more`.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Host:
         pair: str = "",
         s3: str = "retries = 1",
         more: str = "",
+        daemon: str = "",
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -91,14 +92,22 @@ class Host:
         self.process: Process | None = None
         folder.mkdir(exist_ok=True)
         self.root.mkdir(exist_ok=True)
-        self._parts = {"endpoint": endpoint, "remote": remote, "mode": mode, "pair": pair, "s3": s3, "more": more}
+        self._parts = {
+            "endpoint": endpoint,
+            "remote": remote,
+            "mode": mode,
+            "pair": pair,
+            "s3": s3,
+            "more": more,
+            "daemon": daemon,
+        }
         self.configure()
 
     def configure(self, **parts: str) -> None:
         """Write the configuration, with these parts changed."""
         self._parts |= parts
         self.config.write_text(
-            '[daemon]\nstate_dir = "{state}"\nsocket = "{socket}"\n\n'
+            '[daemon]\nstate_dir = "{state}"\nsocket = "{socket}"\n{daemon}\n'
             '[s3]\nendpoint_url = "{endpoint}"\nregion = "us-east-1"\n{s3}\n\n'
             '[[pair]]\nname = "logs"\nlocal = "{root}"\nremote = "{remote}"\n'
             'mode = "{mode}"\n{pair}\n\n{more}\n'.format(
@@ -117,13 +126,17 @@ class Host:
 
     # --- to its end ---
 
-    def syncd(self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Answer:
+    def syncd(
+        self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None, within: float = 60
+    ) -> Answer:
         """`syncd --config FILE WORDS`, to its end."""
-        return run([*before, *SYNCD, "--config", self.config, *words], env={**self.env, **(env or {})})
+        return run([*before, *SYNCD, "--config", self.config, *words], env={**self.env, **(env or {})}, within=within)
 
-    def once(self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Answer:
+    def once(
+        self, *words: str | Path, before: Sequence[str] = (), env: Mapping[str, str] | None = None, within: float = 60
+    ) -> Answer:
         """One full cycle."""
-        return self.syncd("--once", *words, before=before, env=env)
+        return self.syncd("--once", *words, before=before, env=env, within=within)
 
     def ctl(self, *words: str | Path, within: float = 60) -> Answer:
         """`synctl WORDS`, to its end."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import BinaryIO
 
 from awscrt.checksums import crc64nvme
@@ -22,6 +23,7 @@ from syncd.ports import (
     Absent,
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -59,7 +61,7 @@ def proven(capabilities: Capabilities) -> Endpoint:
     return Endpoint(capabilities, proven_until=math.inf)
 
 
-UPLOADS = ("create_multipart", "put_part", "complete_multipart", "abort_multipart")
+UPLOADS = ("create_multipart", "put_part", "list_parts", "complete_multipart", "abort_multipart")
 OPERATIONS = frozenset(["list", "head", "get", "put", *UPLOADS, "copy", "delete"])
 PIECE = 64 * 1024
 
@@ -192,6 +194,8 @@ class FakeObjects:
 
     # --- ObjectStore --------------------------------------------------------------------------------------
 
+    detour = ""
+
     @property
     def incomplete(self) -> frozenset[str]:
         """Never: one bucket."""
@@ -251,6 +255,11 @@ class FakeObjects:
             signed = "" if sums.sha256 is None else sums.sha256.hex()
             return replace(_answer(self._store(key, sent, headers, sums)), payload=signed)
 
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
+
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         with self._call("create_multipart"):
             upload_id = f"upload-{next(self._numbers)}"
@@ -281,6 +290,11 @@ class FakeObjects:
             stored = self._store(key, b"".join(sent), upload.headers, replace(sums, md5=None, sha256=None), etag)
             del self._uploads[upload_id]
             return _answer(stored)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        with self._call("list_parts"):
+            parts = sorted(self._upload(key, upload_id).parts.items())
+            return [ListedPart(Part(number, ETag(_md5(body))), len(body)) for number, body in parts]
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         with self._call("abort_multipart"):

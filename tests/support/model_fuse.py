@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, TypeVar
 
 from support.fake_store import FakeObjects
@@ -17,6 +18,7 @@ from syncd.local.root import Root
 from syncd.local.temporary import PartialFile
 from syncd.ports import (
     Checksums,
+    ListedPart,
     ListPage,
     LocalExpect,
     Marker,
@@ -38,7 +40,7 @@ from syncd.ports import (
 T = TypeVar("T")
 PARTS = frozenset({"create_multipart", "put_part", "complete_multipart", "abort_multipart"})
 WRITES = frozenset({"put", "copy", "delete"}) | PARTS
-READS = frozenset({"list", "head", "get"})
+READS = frozenset({"list", "head", "get", "list_parts"})
 LOCAL = frozenset({"place", "trash", "rename", "stage", "unstage", "trash_staged", "remove", "write_marker"})
 LOOKS = frozenset({"scan", "open", "open_staged", "temporary"})
 RECORDS = frozenset({"commit", "set_generation", "drop_all"})
@@ -150,6 +152,11 @@ class FusedObjects:
             "put", lambda: self._bucket.put(key, body, size, expect=expect, headers=headers, sums=sums)
         )
 
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
+
     def copy(
         self, source: str, target: str, *, source_etag: ETag, expect: RemoteExpect, headers: ObjectHeaders | None
     ) -> PutAnswer:
@@ -176,6 +183,9 @@ class FusedObjects:
             "complete_multipart",
             lambda: self._bucket.complete_multipart(key, upload_id, parts, expect=expect, size=size, sums=sums),
         )
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        return self._fuse.through("list_parts", lambda: self._bucket.list_parts(key, upload_id))
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         self._fuse.through("abort_multipart", lambda: self._bucket.abort_multipart(key, upload_id))

@@ -19,12 +19,14 @@ from syncd.core.rules import REFRESH, Do
 from syncd.engine.backlog import Backlog
 from syncd.engine.context import Context
 from syncd.engine.context import Host as Writer
+from syncd.engine.crew import Crew
 from syncd.engine.cycle import Cycle
 from syncd.engine.hot import HotPath
-from syncd.engine.multipart import abort_open_uploads
+from syncd.engine.leftover import drop_left_uploads, tidy_uploads
 from syncd.engine.outcome import Outcome
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
+from syncd.engine.sweep import Memory
 from syncd.engine.tally import Tally
 from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
@@ -118,7 +120,7 @@ class ModelHost:
         self.path: Path = pair.local
         self.clock = clock
         self.fuse = Fuse()
-        self.records = MemoryRecords(self.fuse.through)
+        self.records = MemoryRecords(self.fuse.through, now=clock.now)
         self._bucket = bucket
         self._unlinking = unlinking
         self.restart()
@@ -142,10 +144,11 @@ class ModelHost:
             self.records.set_generation(marker.generation)
         self.root = root
         self.backlog = Backlog()
+        self.memory = Memory()
         self.context = self._context(root)
         root.sweep_temporaries()
         root.sweep_staged(lambda: [r.path for r in self.records.walk() if r.local is LocalState.CLEANING])
-        abort_open_uploads(self.context)
+        tidy_uploads(self.context)
 
     def _context(self, root: FusedRoot) -> Context:
         return Context(
@@ -162,11 +165,14 @@ class ModelHost:
             stop=Stop(),
             digester=Digester,
             ready=lambda *_: True,
+            quiet=lambda path, _: len(path) % 2 == 0,  # by both ways
+            crew=Crew(spare=0),
         )
 
     def run_pass(self, *, dry: bool = False) -> Passed:
         """One full pass, or what one would do. Raises what stops it: RemoteError, Crash."""
-        cycle = Cycle(self.context, InlinePool(), self.backlog, once=lambda *_: True, dry=dry)
+        drop_left_uploads(self.context)
+        cycle = Cycle(self.context, InlinePool(), self.backlog, once=lambda *_: True, dry=dry, memory=self.memory)
         cycle.tally = ledger = Ledger()
         report = cycle.run()
         decided = cycle.steps if dry else [outcome.step for outcome in ledger.outcomes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from syncd.core.classify import cleanable
 from syncd.core.model import Digest, LocalStat, LocalState, Record, RemoteState
 from syncd.core.paths import RelPath, order
 from syncd.errors import Stale
-from syncd.ports import Commit, Hashes, HistoryRow
+from syncd.ports import Commit, Hashes, HistoryRow, LeftUpload, SentPart, UploadSource
 
 T = TypeVar("T")
 Through = Callable[[str, Callable[[], T]], T]
@@ -32,7 +33,11 @@ class MemoryRecords:
     `through` is asked around every durable write: it may raise before or after it.
     """
 
-    def __init__(self, through: Through[object] = lambda _, write: write()) -> None:
+    def __init__(
+        self, through: Through[object] = lambda _, write: write(), *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._now = now
+        self._begun: dict[str, float] = {}
         self.history: list[HistoryRow] = []
         self.commits = 0
         self._through = through
@@ -45,6 +50,9 @@ class MemoryRecords:
         self._halted: tuple[str, list[str]] | None = None
         self._accepted: tuple[str, list[str]] | None = None
         self._uploads: dict[str, str] = {}
+        self._sources: dict[str, UploadSource] = {}
+        self._parts: dict[str, dict[int, SentPart]] = {}
+        self._left: set[str] = set()
 
     # --- for the model ------------------------------------------------------------------------------------
 
@@ -91,15 +99,31 @@ class MemoryRecords:
             self.history.append(change.history)
         return stored
 
+    def commit_all(self, changes: Sequence[Commit]) -> Future[Sequence[object]]:
+        answers = [self.commit(change) for change in changes]
+        future: Future[Sequence[object]] = Future()
+        future.set_result([answer.exception() or answer.result() for answer in answers])
+        return future
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        return frozenset(row.stat.inode for row in self._rows.values() if row.stat is not None) & frozenset(inodes)
+
     def get(self, path: RelPath) -> Record | None:
         return self._rows.get(path)
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        rows = [row for path, row in self._rows.items() if after < path and (not until or path <= until)]
+        return len(rows), max((row.seq for row in rows), default=0)
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
         last = b"" if under is None else order(under) + b"/"
         if after is not None:
             last = max(last, order(after))
         while True:
             keys = [path for path in self._rows if order(path) > last and (under is None or _below(path, under))]
+            keys = keys if until is None else [path for path in keys if order(path) <= order(until)]
             if not keys:
                 return
             path = min(keys, key=order)
@@ -186,11 +210,38 @@ class MemoryRecords:
     def clear_plans(self) -> None:
         self._halted = self._accepted = None
 
-    def journal_upload(self, key: str, upload_id: str) -> None:
-        self._uploads[upload_id] = key
+    def journal_upload(self, key: str, upload_id: str, source: UploadSource | None = None) -> None:
+        self._uploads[upload_id], self._begun[upload_id] = key, self._now()
+        if source is not None:
+            self._sources[upload_id] = source
 
     def forget_upload(self, upload_id: str) -> None:
-        self._uploads.pop(upload_id, None)
+        self._left.discard(upload_id)
+        for kept in (self._uploads, self._sources, self._parts):
+            kept.pop(upload_id, None)
+
+    def note_part(self, upload_id: str, sent: SentPart) -> None:
+        self._parts.setdefault(upload_id, {})[sent.part.number] = sent
+
+    def leave_upload(self, upload_id: str | None = None) -> None:
+        self._left |= set(self._sources) if upload_id is None else {upload_id}
+
+    def left_uploads(self) -> list[LeftUpload]:
+        return [
+            LeftUpload(
+                key=self._uploads[id],
+                upload_id=id,
+                begun_at=self._begun[id],
+                source=self._sources[id],
+                parts=tuple(parts for _, parts in sorted(self._parts.get(id, {}).items())),
+            )
+            for id in sorted(self._left)
+        ]
+
+    def take_upload(self, upload_id: str) -> bool:
+        waits = upload_id in self._left
+        self._left.discard(upload_id)
+        return waits
 
     def open_uploads(self) -> list[tuple[str, str]]:
         return [(key, upload_id) for upload_id, key in self._uploads.items()]

@@ -33,7 +33,7 @@ class Renumbered:
 
     def scan(self, under: RelPath | None = None) -> Iterator[ScanEntry | ScanProblem]:
         for entry in self._root.scan(under):
-            yield replace(entry, stat=self._out(entry.stat)) if isinstance(entry, ScanEntry) else entry
+            yield entry._replace(stat=self._out(entry.stat)) if isinstance(entry, ScanEntry) else entry
 
     def lstat(self, path: RelPath) -> LocalStat | None:
         return self._maybe(self._root.lstat(path))
@@ -61,10 +61,10 @@ class Renumbered:
         self._root.remove(allowed)
 
     def _out(self, stat: LocalStat) -> LocalStat:
-        return replace(stat, inode=stat.inode + self._numbers.shift)
+        return stat._replace(inode=stat.inode + self._numbers.shift)
 
     def _in(self, stat: LocalStat) -> LocalStat:
-        return replace(stat, inode=stat.inode - self._numbers.shift)
+        return stat._replace(inode=stat.inode - self._numbers.shift)
 
     def _maybe(self, stat: LocalStat | None) -> LocalStat | None:
         return None if stat is None else self._out(stat)
@@ -80,4 +80,4 @@ class _Renumbered:
 
     def fstat(self) -> LocalStat:
         stat = self._file.fstat()
-        return replace(stat, inode=stat.inode + self._shift)
+        return stat._replace(inode=stat.inode + self._shift)

@@ -219,6 +219,7 @@ def _opened(
         stop=stop,
         digester=Digester,
         ready=section.ready,
+        quiet=section.quiet,
         claims=section.claims,
         numbered=records.renumbered_passes() < PASSES,
     )

@@ -69,9 +69,21 @@ def params(names: Iterable[str]) -> list[object]:
     return [pytest.param(name, marks=pytest.mark.ceph) if name == "ceph" else name for name in names]
 
 
+PLANES = ("lean", "boto3")
+
+
+def on_both_planes(names: Iterable[str]) -> list[object]:
+    """The same, each that is spoken to over HTTP by the lean client and by boto3: "moto/lean", "moto/boto3"."""
+    return [
+        pytest.param(f"{name}/{plane}", marks=pytest.mark.ceph if name == "ceph" else ())
+        for name in names
+        for plane in (PLANES if name != "fake" else ("",))
+    ]
+
+
 def only(*names: str) -> pytest.MarkDecorator:
     """Hold the test's sentence against these stores alone."""
-    return pytest.mark.parametrize("subject", params(names), indirect=True)
+    return pytest.mark.parametrize("subject", on_both_planes(names), indirect=True)
 
 
 def able(capability: str) -> pytest.MarkDecorator:

@@ -152,5 +152,6 @@ def trash_host(
             stop=Stop(),
             digester=Digester,
             ready=lambda *_: True,
+            quiet=lambda *_: True,
         )
         yield TrashHost(context, database, objects, clock, said, Backlog())

@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from syncd.config.quantities import (
+    BANDWIDTH,
     DELETIONS,
     DURATION,
-    RATE,
     SIZE,
     Unreadable,
     format_duration,
     format_max_delete,
+    format_rate,
     format_size,
+    parse_bandwidth,
     parse_duration,
     parse_max_delete,
     parse_percentage,
-    parse_rate,
     parse_size,
     quote,
 )
 from syncd.core.filters import BadGlob, check_glob
+from syncd.core.timetable import Timetable, write_timetable
 
 TomlValue = str | int | bool | list[str]
 
@@ -329,18 +331,12 @@ class Deletions:
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """A limit on the rate. Only "off" is there yet."""
+    """A limit on the rate, for all of the day or by a timetable."""
 
-    allowed: str = '"off"'
+    allowed: str = BANDWIDTH
 
-    def read(self, value: object) -> str:
-        if value == "off":
-            return "off"
-        try:
-            parse_rate(value)
-        except Unreadable:
-            raise Unreadable(f'{quote(value)} is not "off" or {RATE}') from None
-        raise Unreadable(f'a limit such as {quote(value)} {LATER}; write "off"')
+    def read(self, value: object) -> Timetable:
+        return parse_bandwidth(value)
 
-    def write(self, value: str) -> str:
-        return value
+    def write(self, value: Timetable) -> str:
+        return write_timetable(value, format_rate)

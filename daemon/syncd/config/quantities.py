@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
 from syncd.config.types import MaxDelete
+from syncd.core.timetable import NO_LIMIT, BadTimetable, Timetable, read_timetable
 
 MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 LONGEST = timedelta(days=3650)
@@ -18,6 +19,7 @@ LARGEST = (1 << 63) - 1
 DURATION = 'a duration such as "250ms", "60s", "1h30m", or a number of seconds'
 SIZE = 'a size such as "64MiB", "10MB", or a number of bytes'
 RATE = 'a rate such as "50MB/s"'
+BANDWIDTH = '"off", a rate "50MB/s", one each way "up 20MB/s, down off", or a timetable "08:00 20MB/s, 19:00 off"'
 DELETIONS = 'a share "10%", a count 500, a count an hour "500/h", several of them "10%, 500/h", or "off"'
 
 _NUMBER = re.compile(r"\d{1,19}(?:\.\d{1,9})?", re.ASCII)
@@ -158,6 +160,24 @@ def parse_rate(value: object) -> int:
     if rate == 0:
         raise Unreadable(f'{quote(value)} would let nothing through; write "off" for no limit')
     return rate
+
+
+def format_rate(rate: int) -> str:
+    """Write bytes a second so that `parse_rate` reads the same."""
+    return f"{format_size(rate)}/s"
+
+
+def parse_bandwidth(value: object) -> Timetable:
+    """Read "off", "50MB/s", "up 20MB/s, down off" or "08:00 20MB/s, 19:00 off". Raises Unreadable."""
+    if not isinstance(value, str) or not value.strip():
+        raise _refused(value, BANDWIDTH)
+    try:
+        table = read_timetable(value, parse_rate)
+    except BadTimetable as error:
+        if not str(error):
+            raise _refused(value, BANDWIDTH) from error
+        raise Unreadable(f"{quote(value)} {error}; write {BANDWIDTH}") from error
+    return table if table.limited else NO_LIMIT
 
 
 def parse_percentage(value: object) -> float:

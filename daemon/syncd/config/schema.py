@@ -63,6 +63,7 @@ AWS_CLASSES = (
     "FSX_OPENZFS",
 )
 LOG_LEVELS = Word(("debug", "info", "warning", "error"))
+IONICE = Word(("auto", "idle", *(f"best-effort:{level}" for level in range(8))))
 LOG_FORMATS = Word(("auto", "journal", "json", "console"))
 ADDRESSING = Word(("auto", "path", "virtual"))
 CHECKSUMS = Word(("crc64nvme", "sha256", "none"))
@@ -70,6 +71,7 @@ LAYOUTS = Word(("prefix", "buckets"))
 MANIFESTS = Word(("always", "fallback"))
 FLAVORS = Word(("elasticsearch", "opensearch"))
 PROTOCOLS = Word(("tcp", "udp"))
+PLANES = Word(("auto", "boto3"))
 KEPT_FOR = OrOff(Duration(over_zero=True))
 KEPT_AT_MOST = OrOff(Size())
 LATER_SECTIONS = ("copy", "mirror")
@@ -97,6 +99,9 @@ KEYS: tuple[Key, ...] = (
     Key("daemon", "socket", Place(optional=True), "", "where synctl asks; empty: $RUNTIME_DIRECTORY/control"),
     Key("daemon", "log_level", LOG_LEVELS, "info", "debug info warning error; debug adds a line for each file"),
     Key("daemon", "log_format", LOG_FORMATS, "auto", "auto journal json console; auto: by what stdout is"),
+    Key("daemon", "nice", Count(-20, 19, auto=True), "auto", "0 to 19, the nicest; auto: as started, 10 by the unit"),
+    Key("daemon", "ionice", IONICE, "auto", "idle best-effort:0 to best-effort:7; auto: as started, 7 by the unit"),
+    Key("daemon", "cores", Count(1, 4096, auto=True), "auto", "at most so many, the last ones; auto: all"),
     Key("syslog", "host", HOST, "", "a remote rsyslog that takes every event, too; empty: none"),
     Key("syslog", "port", Count(1, 65535), 514, "where it listens"),
     Key("syslog", "protocol", PROTOCOLS, "tcp", "tcp udp; RFC 5424, by tcp with octet counting"),
@@ -109,9 +114,10 @@ KEYS: tuple[Key, ...] = (
     Key("s3", "workers", Count(1, 1000, auto=True), "auto", "files in flight; auto: as many as connections"),
     Key("s3", "part_size", PartSize(), "auto", "of a multipart upload; auto grows with the file"),
     Key("s3", "retries", Count(0, 100), 3, "of one request, before the file waits for the next cycle"),
-    Key("s3", "bandwidth", Bandwidth(), "off", "a limit arrives in a later version"),
+    Key("s3", "bandwidth", Bandwidth(), "off", "50MB/s; up 20MB/s, down off; 08:00 20MB/s, 19:00 off"),
     Key("s3", "storage_class", STORAGE_CLASS, "auto", "auto: STANDARD_IA on AWS, no header elsewhere"),
     Key("s3", "acl", Word(ACLS), "", "a canned ACL; empty: no header"),
+    Key("s3", "plane", PLANES, "auto", "auto boto3; boto3: everything goes by the AWS SDK, which costs CPU"),
     Key("pair", "name", NAME, None, "what commands and logs call it", "logs"),
     Key("pair", "local", Place(), None, "the local root, an absolute path", "/var/log/app"),
     Key("pair", "remote", REMOTE_TEXT, None, "bucket and prefix; {host} keeps hosts apart", "s3://bucket/{host}/"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from syncd.core.model import ConflictPolicy, Deletes, HashType, KeepVersions, Mode
+from syncd.core.timetable import NO_LIMIT, Timetable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,9 @@ class Daemon:
     socket: Path | None = None
     log_level: str = "info"
     log_format: str = "auto"  # auto journal json console
+    nice: int | None = None  # None: as it was started
+    ionice: str = "auto"  # auto: as it was started; idle best-effort:0 to best-effort:7
+    cores: int | None = None  # at most so many; None: all that it may use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +36,10 @@ class S3:
     workers: int | None = None  # files in flight; None: as many as concurrency
     part_size: int | None = None  # bytes; None: auto
     retries: int = 3
-    bandwidth: str = "off"
+    bandwidth: Timetable = NO_LIMIT
     storage_class: str = "auto"
     acl: str = ""
+    plane: str = "auto"  # auto boto3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ def only_inode_moved(before: LocalStat | None, now: LocalStat | None) -> bool:
     """Whether the two differ by their inode alone."""
     if before is None or now is None or before.inode == now.inode:
         return False
-    return replace(before, inode=now.inode) == now
+    return before._replace(inode=now.inode) == now
 
 
 def adopted(record: Record, stat: LocalStat | None) -> Record:
@@ -36,10 +36,10 @@ def adopted(record: Record, stat: LocalStat | None) -> Record:
 
 def adopted_staged(record: Record, staged: LocalStat) -> Record:
     """The record under the staged file's number of today. Its content is read once more before it goes."""
-    return record if record.stat is None else replace(record, stat=replace(record.stat, inode=staged.inode))
+    return record if record.stat is None else replace(record, stat=record.stat._replace(inode=staged.inode))
 
 
 def by_path(stat: LocalStat, path: str) -> LocalStat:
     """A key for what was read of that version of the file at that path, whatever its number is today."""
     number = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return replace(stat, inode=int.from_bytes(number, "big") | 1 << 64)  # a number that no file system gives
+    return stat._replace(inode=int.from_bytes(number, "big") | 1 << 64)  # a number that no file system gives

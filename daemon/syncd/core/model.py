@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from syncd.core.paths import RelPath
 
@@ -27,8 +27,7 @@ class Digest:
     hex: str
 
 
-@dataclass(frozen=True, slots=True)
-class LocalStat:
+class LocalStat(NamedTuple):
     """What lstat says of a regular file. `size` in bytes; times in nanoseconds since the epoch."""
 
     size: int
@@ -41,8 +40,7 @@ class LocalStat:
         return (self.size, self.mtime_ns, self.inode) == (other.size, other.mtime_ns, other.inode)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
+class ListedObject(NamedTuple):
     """One row of a LIST. `last_modified_s` is the server's clock, whole seconds since the epoch."""
 
     key: str

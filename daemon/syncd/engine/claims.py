@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from syncd.core.paths import RelPath
 
@@ -21,6 +22,11 @@ class Claims:
                 return False
             self._taken.add(path)
             return True
+
+    def release_all(self, paths: Iterable[RelPath]) -> None:
+        """Give several back."""
+        with self._lock:
+            self._taken.difference_update(paths)
 
     def release(self, path: RelPath) -> None:
         """Give a claimed path back."""

@@ -70,11 +70,19 @@ def _read_hashes(context: Context, path: RelPath, file: OpenFile, stat: LocalSta
     return hashes
 
 
+def hashes_of_bytes(context: Context, data: bytes, types: frozenset[str]) -> Hashes:
+    """The same of what is in memory."""
+    digester = context.digester(types)
+    digester.update(data)
+    return digester.result()
+
+
 def upload_hashes(context: Context, size: int) -> frozenset[str]:
     """Which hashes an upload needs in its one read."""
+    asked = context.pair.s3.checksum
     types = {context.pair.hash.value}
-    if context.pair.s3.checksum != "none":
-        types.add(context.pair.s3.checksum)
+    if asked != "none":
+        types.add(asked)
     if context.capabilities.etag_is_md5 and size <= FREE_MD5:
         types.add("md5")
     return frozenset(types)

@@ -10,6 +10,7 @@ from syncd.core.model import LocalStat
 from syncd.core.paths import RelPath
 from syncd.core.reconcile import Policy
 from syncd.engine.claims import Claims
+from syncd.engine.crew import Crew
 from syncd.ports import (
     Capabilities,
     Clock,
@@ -55,7 +56,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One pair's world. `ready` says whether a changed local file may be read now (see local/stability)."""
+    """One pair's world. `ready` says whether a changed local file may be read now (see local/stability).
+
+    `quiet`: whether it was left alone for long enough by its times and no event tells otherwise; if nobody has it open
+    it is then ready. False where that is not known.
+    """
 
     pair: Pair
     wants: Callable[[str], bool]
@@ -70,7 +75,9 @@ class Context:
     stop: StopToken
     digester: Callable[[frozenset[str]], Digester]
     ready: Callable[[RelPath, LocalStat], bool]
+    quiet: Callable[[RelPath, LocalStat], bool] = lambda path, stat: False
     claims: Claims = field(default_factory=Claims)
+    crew: Crew = field(default_factory=Crew)
     numbered: bool = True  # inode numbers last from one pass to the next (see core/inodes)
 
     @property

@@ -5,38 +5,34 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
 from syncd import events
-from syncd.core.classify import Sides, settled
+from syncd.core.classify import Sides
 from syncd.core.clearing import Newest
-from syncd.core.inodes import adopted, only_inode_moved
-from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState
+from syncd.core.model import ListedObject
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH, Do, Rule
 from syncd.engine.backlog import Backlog
+from syncd.engine.breaker import Breaker
 from syncd.engine.clearance import clearance_of
 from syncd.engine.context import Context
+from syncd.engine.express import Express
 from syncd.engine.guarding import Verdict, judge, settle_plans
 from syncd.engine.inflight import Inflight
-from syncd.engine.merge import merge
 from syncd.engine.observe import sides_of
 from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
-from syncd.engine.sight import Seer, Sight
+from syncd.engine.sight import Sight
 from syncd.engine.step import Step
+from syncd.engine.sweep import Memory, Sweep
 from syncd.engine.tally import Tally
-from syncd.engine.work import GOES_UP, Worksite
-from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
-
-LOST = {RemoteKind.UNAVAILABLE, RemoteKind.EXPIRED, RemoteKind.DENIED, RemoteKind.MISSING}
-"""Failures that are the endpoint's, not the item's."""
-
-STRIKES = 8
+from syncd.engine.work import Worksite
+from syncd.errors import ItemError, RemoteError, Stale
 
 FULL = "the store takes no more: it is asked again in the next pass"
 
@@ -47,6 +43,7 @@ class Cycle:
     """A full pass over one pair, or over one folder of it. Use once.
 
     `dry`: decide everything, change nothing. `held`: a guard halted the pair, so only what needs no guard runs.
+    `memory`: what the passes before it found settled in the same world.
     """
 
     def __init__(
@@ -60,6 +57,7 @@ class Cycle:
         dry: bool = False,
         held: bool = False,
         moved: Callable[[], None] = lambda: None,
+        memory: Memory | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.tally = Tally()
@@ -74,11 +72,10 @@ class Cycle:
         self._dry = dry
         self._held = held
         self._moved = moved
+        self._memory = memory
         self._inflight = Inflight()
         self._lock = threading.Lock()
-        self._fatal: BaseException | None = None
-        self._strikes = 0
-        self._refusals = 0
+        self._breaker = Breaker()
 
     def run(self) -> CycleReport:
         """Do the pass. Raises RemoteError or PairHalted where a side was not seen whole; nothing is removed then."""
@@ -92,14 +89,12 @@ class Cycle:
             self._merge(newest)
         finally:
             self._inflight.wait()
-        if self._fatal is not None:
-            raise self._fatal
+        self._breaker.check()
         self._context.tree.check_root()
         self._spare_newest()
         verdict = Verdict(allowed=()) if self._dry or self._held else self._judge()
         self._run_staged(verdict)
-        if self._fatal is not None:
-            raise self._fatal
+        self._breaker.check()
         self._note_unseen()
         if whole and not self._stopped():
             if not verdict.plan_id:
@@ -131,63 +126,64 @@ class Cycle:
     # --- the streams ---
 
     def _merge(self, newest: int) -> None:
-        for path, listed in self._unsettled(newest):
-            if self._stopped() or self._fatal is not None:
-                return
-            self._hand_out(partial(self._look, path, listed, newest))
+        express = self._express(newest)
+        sweep = Sweep(
+            self._context,
+            self._sight,
+            once=self._once,
+            cleans=self._site.cleans,
+            moved=self._moved,
+            newest=newest,
+            memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
+        )
+        for path, stat, listed, record in sweep.rows(self._under):
+            if self._stopped() or self._breaker.tripped:
+                break
+            new = listed is None and record is None and not self._dry
+            if not (new and stat is not None and express.offer(path, stat)):
+                self._hand_out(partial(self._look, path, listed, newest))
+        express.flush()
 
-    def _unsettled(self, newest: int) -> Iterator[tuple[RelPath, ListedObject | None]]:
-        """The paths that ask for a closer look; counted, blind ones and those of the hot path left out."""
-        seer, sight = Seer(self._context, self._sight, self._once), self._sight
-        pair = self._context.pair
-        rows = merge(seer.local(self._under), seer.remote(self._under), seer.records(self._under))
-        for number, (path, stat, listed, record) in enumerate(rows):
-            if number % 256 == 0:
-                self._moved()
-                if self._stopped():
-                    return
-            if record is not None:
-                _count_gone(sight, record, stat, listed)
-                if record.seq > newest:
-                    continue
-                if not self._context.numbered:
-                    record = adopted(record, stat)
-            sides = Sides(record, stat, listed)
-            if settled(sides, mode=pair.mode, cleans=self._site.cleans(record)):
-                continue
-            if record is not None and only_inode_moved(record.stat, stat):
-                sight.renumbered += 1
-            if self._unseen(path, stat, listed):
-                continue
-            yield path, listed
+    def _express(self, newest: int) -> Express:
+        """The short way of this pass, for most of what is new."""
 
-    def _unseen(self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None) -> bool:
-        """Whether a side is only not to be seen: then nothing may be concluded from its absence."""
-        if stat is None and self._sight.is_blind(path):
-            return True
-        return listed is None and path.partition("/")[0] in self._context.objects.incomplete
+        def dropped(path: RelPath) -> None:
+            self._context.claims.release(path)
+            self._inflight.end()
+
+        return Express(
+            self._context,
+            self._site,
+            self._pool,
+            self._breaker,
+            begun=self._inflight.begin,
+            settled=self._all_finished,
+            failed=lambda step, error: self._counted(partial(self._fail, step, error)),
+            long_way=lambda path: self._counted(partial(self._claimed, path, None, newest)),
+            dropped=dropped,
+            crashed=self._note_crash,
+        )
 
     # --- one path, on a thread of the pool ---
 
     def _hand_out(self, task: Callable[[], bool]) -> None:
         """Run a task that says whether its outcome is still on its way (its claim and its count go with that)."""
         self._inflight.begin()
+        self._pool.submit(partial(self._counted, task)).add_done_callback(self._note_crash)
 
-        def run() -> None:
-            on_its_way = False
-            try:
-                on_its_way = task()
-            finally:
-                if not on_its_way:
-                    self._inflight.end()
-
-        self._pool.submit(run).add_done_callback(self._note_crash)
+    def _counted(self, task: Callable[[], bool]) -> None:
+        on_its_way = False
+        try:
+            on_its_way = task()
+        finally:
+            if not on_its_way:
+                self._inflight.end()
 
     def _note_crash(self, future: Future[None]) -> None:
         """What no step expected ends the pass: an unreachable endpoint, a lost root, a broken database, a bug."""
         error = None if future.cancelled() else future.exception()
-        if error is not None and self._fatal is None:
-            self._fatal = error
+        if error is not None:
+            self._breaker.trip(error)
 
     def _look(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
         if self._stopped():
@@ -199,6 +195,9 @@ class Cycle:
             step = Step(path=path, rule=LOOKED_AT, sides=Sides(None, None, listed))
             self.tally.add(Outcome(step=step, result=Result.WAITING, reason="being transferred by the hot path"))
             return False
+        return self._claimed(path, listed, newest)
+
+    def _claimed(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
         on_its_way = False
         try:
             on_its_way = self._decide(path, listed, newest)
@@ -220,7 +219,7 @@ class Cycle:
         except (ItemError, RemoteError) as error:
             outcome = self._site.failed(Step(path=path, rule=LOOKED_AT, sides=sides), error, self.id)
             self.tally.add(outcome)
-            self._count_strike(outcome)
+            self._breaker.count(outcome)
             return False
         if step is None:
             return False
@@ -236,7 +235,7 @@ class Cycle:
             if not (self._dry and step.rule is REFRESH):  # it touches neither side
                 self._stage(step)
             return False
-        if self._full(step):
+        if self._breaker.full(step):
             return self._wait(path, sides, FULL)
         self._site.run(step, self.id, self._finished)
         return True
@@ -258,10 +257,6 @@ class Cycle:
             )
         return True
 
-    def _full(self, step: Step) -> bool:
-        """Whether this would go up, and the store said often enough that it takes no more: the next pass asks again."""
-        return self._refusals >= STRIKES and step.rule.do in GOES_UP
-
     def _wait(self, path: RelPath, sides: Sides, reason: str) -> bool:
         step = Step(path=path, rule=LOOKED_AT, sides=sides)
         state = "queued" if reason is FULL else "writing"
@@ -275,23 +270,22 @@ class Cycle:
 
     def _finished(self, outcome: Outcome) -> None:
         self.tally.add(outcome)
-        self._count_strike(outcome)
+        self._breaker.count(outcome)
         self._context.claims.release(outcome.step.path)
         self._moved()
         self._inflight.end()
 
-    def _count_strike(self, outcome: Outcome) -> None:
-        """One breaker for all: an endpoint that fails for one path after another ends the pass with one line."""
-        if outcome.result is Result.DONE:
-            self._strikes = 0
-            if outcome.step.rule.do in GOES_UP:
-                self._refusals = 0
-        elif isinstance(outcome.error, RemoteError) and outcome.error.kind is RemoteKind.FULL:
-            self._refusals += 1
-        elif isinstance(outcome.error, RemoteError) and outcome.error.kind in LOST:
-            self._strikes += 1
-            if self._strikes >= STRIKES and self._fatal is None:
-                self._fatal = outcome.error
+    def _fail(self, step: Step, error: RemoteError) -> bool:
+        self._finished(self._site.failed(step, error, self.id))
+        return True
+
+    def _all_finished(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self.tally.add(outcome)
+            self._breaker.count(outcome)
+        self._context.claims.release_all(outcome.step.path for outcome in outcomes)
+        self._moved()
+        self._inflight.end(len(outcomes))
 
     # --- what was staged ---
 
@@ -303,7 +297,7 @@ class Cycle:
 
     def _run_staged(self, verdict: Verdict) -> None:
         for step in verdict.allowed:
-            if self._stopped() or self._fatal is not None:
+            if self._stopped() or self._breaker.tripped:
                 break
             self._hand_out(partial(self._run_one, step))
         self._inflight.wait()
@@ -314,7 +308,7 @@ class Cycle:
             return False
         on_its_way = False
         try:
-            if self._full(step):
+            if self._breaker.full(step):
                 return self._wait(step.path, step.sides, FULL)
             self._site.run(step, self.id, self._finished)
             on_its_way = True
@@ -361,10 +355,3 @@ def _staged(step: Step) -> bool:
             return False
         case _:
             return True
-
-
-def _count_gone(sight: Sight, record: Record, stat: LocalStat | None, listed: ListedObject | None) -> None:
-    if record.local is LocalState.PRESENT and stat is None:
-        sight.local_gone += 1
-    if record.remote is RemoteState.PRESENT and listed is None:
-        sight.remote_gone += 1

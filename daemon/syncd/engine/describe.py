@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from syncd.core.model import Digest, LocalStat
 from syncd.core.paths import base_name
@@ -35,10 +36,9 @@ def headers_of_stream(context: Context, path: str, mtime_ns: int, operation: str
 def _metadata(
     context: Context, path: str, mtime_ns: int, operation: str, content: Mapping[str, str]
 ) -> Mapping[str, str]:
-    uploaded = datetime.fromtimestamp(context.clock.now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "original-filename": base_name(path),
-        "upload-time": uploaded,
+        "upload-time": _second(int(context.clock.now())),
         "source-host": context.host.name,
         **content,
         "synced-by": context.host.software,
@@ -46,6 +46,11 @@ def _metadata(
         "syncd-op": operation,
         "mtime": mtime_text(mtime_ns),
     }
+
+
+@lru_cache(maxsize=4)
+def _second(now: int) -> str:
+    return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _storage_class(context: Context) -> str:

@@ -10,6 +10,7 @@ from syncd.core.model import Digest, ETag, HashType, ObjectFacts
 from syncd.core.paths import RelPath
 from syncd.engine.checksum import disagrees
 from syncd.engine.context import Context
+from syncd.engine.ranged import LARGE, Ranged
 from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.ports import Hashes, LocalExpect, Openness, Placed, Temporary, Unchanged
 
@@ -27,13 +28,20 @@ class Downloaded:
     looked_ns: int
 
 
-def download(context: Context, path: RelPath, key: str, etag: ETag, *, expect: LocalExpect) -> Downloaded:
-    """Fetch exactly that ETag to `path`. A corrupt copy is deleted, reported and fetched again, thrice at most."""
+def download(
+    context: Context, path: RelPath, key: str, etag: ETag, *, expect: LocalExpect, size: int = 0
+) -> Downloaded:
+    """Fetch exactly that ETag to `path`. A corrupt copy is deleted, reported and fetched again, thrice at most.
+
+    `size`: of the object, as far as it is known; a large one comes in ranges.
+    """
     measured: list[Digest] = []
     received = 0
     for _ in range(TRIES):
         with context.tree.temporary() as temporary:
-            facts, hashes, count = _receive(context, path, key, etag, temporary, doubted=bool(measured))
+            in_ranges = size > LARGE and context.capabilities.ranged_get
+            receive = _receive_ranges if in_ranges else _receive
+            facts, hashes, count = receive(context, path, key, etag, temporary, doubted=bool(measured))
             received += count
             digest = hashes.digest(context.pair.hash)
             assert digest is not None
@@ -72,7 +80,7 @@ def _receive(
     count = 0
     with context.objects.get(key, expect=etag) as body:
         facts = body.facts
-        digester = context.digester(_types(context, facts) | ({"md5", "crc64nvme"} if doubted else set()))
+        digester = context.digester(_types(context, facts, doubted=doubted))
         transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
         try:
             for piece in body:
@@ -87,8 +95,23 @@ def _receive(
     return facts, digester.result(), count
 
 
-def _types(context: Context, facts: ObjectFacts) -> frozenset[str]:
-    types = {context.pair.hash.value}
+def _receive_ranges(
+    context: Context, path: RelPath, key: str, etag: ETag, temporary: Temporary, *, doubted: bool
+) -> tuple[ObjectFacts, Hashes, int]:
+    facts = context.objects.head(key)  # no answer to a range shows the checksum of the whole
+    if facts is None or facts.etag != etag:
+        raise Stale(path)
+    digester = context.digester(_types(context, facts, doubted=doubted))
+    transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
+    try:
+        count = Ranged(context, key, etag, facts, temporary, digester, transfer).receive()
+    finally:
+        transfer.end()
+    return facts, digester.result(), count
+
+
+def _types(context: Context, facts: ObjectFacts, *, doubted: bool) -> frozenset[str]:
+    types = {context.pair.hash.value} | ({"md5", "crc64nvme"} if doubted else set())
     if facts.digest is not None:
         types.add(facts.digest.type.value)
     if facts.checksum is not None and facts.checksum.startswith("CRC64NVME:"):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from enum import Enum
 from typing import Any
 
-from syncd.core.model import ObjectFacts, Record
+from syncd.core.model import LocalStat, ObjectFacts, Record
 from syncd.core.paths import RelPath
 from syncd.engine.clearance import clearance_of
 from syncd.engine.context import Context
@@ -24,7 +24,7 @@ def explain(context: Context, path: RelPath) -> dict[str, Any]:
         "path": path,
         "key": context.key(path),
         "wanted": wanted,
-        "local": None if sides.stat is None else asdict(sides.stat),
+        "local": None if sides.stat is None else sides.stat._asdict(),
         "remote": None if facts is None else _facts(facts),
         "record": None if sides.record is None else _record(sides.record),
     }
@@ -56,6 +56,8 @@ def _record(record: Record) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, LocalStat):
+        return value._asdict()
     if isinstance(value, dict):
         return f"{_plain(value['type'])}:{value['hex']}" if set(value) == {"type", "hex"} else value
     return value.value if isinstance(value, Enum) else value

@@ -17,10 +17,10 @@ class Inflight:
         with self._changed:
             self._count += 1
 
-    def end(self) -> None:
-        """One is through, whatever became of it."""
+    def end(self, count: int = 1) -> None:
+        """So many are through, whatever became of them."""
         with self._changed:
-            self._count -= 1
+            self._count -= count
             if self._count == 0:
                 self._changed.notify_all()
 

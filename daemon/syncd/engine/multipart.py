@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from syncd.core.model import ETag
-from syncd.engine.checksum import checksums
 from syncd.engine.context import Context
 from syncd.engine.precondition import completable
-from syncd.engine.watched import Watched
-from syncd.errors import RemoteError, RemoteKind, Stale
-from syncd.ports import Checksums, Digester, Hashes, ObjectHeaders, OpenFile, Part, PutAnswer, RemoteExpect, Transfer
+from syncd.errors import RemoteError, RemoteKind
+from syncd.ports import Checksums, ObjectHeaders, Part, PutAnswer, RemoteExpect
 
 PART = 32 << 20
 MAX_PARTS = 10_000
@@ -80,60 +78,11 @@ def upload_in_parts(context: Context, key: str, headers: ObjectHeaders) -> Itera
     try:
         yield PartsUpload(context, key, upload)
     except BaseException:
-        _abandon(context, key, upload)
+        abandon(context, key, upload)
         raise
 
 
-def put_in_parts(
-    context: Context,
-    file: OpenFile,
-    total: int,
-    key: str,
-    expect: RemoteExpect,
-    headers: ObjectHeaders,
-    hashes: Hashes,
-    transfer: Transfer,
-) -> tuple[PutAnswer, ETag | None]:
-    """Send it in parts, each summed as it leaves; the answer, and the ETag that those sums make.
-
-    None for the ETag: nothing shows that what was summed is what `hashes` are of. Raises Stale where the file changed
-    while it was read.
-    """
-    with upload_in_parts(context, key, headers) as upload:
-        _send_parts(context, file, total, key, upload, hashes, transfer)
-        answer = upload.complete(expect=expect, size=total, sums=checksums(hashes))
-    return answer, None if hashes.crc64nvme is None else upload.expected_etag
-
-
-def _send_parts(
-    context: Context, file: OpenFile, total: int, key: str, upload: PartsUpload, hashes: Hashes, transfer: Transfer
-) -> None:
-    size = part_size(total, context.pair.s3.part_size)
-    whole = context.digester(frozenset({"crc64nvme"}) if hashes.crc64nvme is not None else frozenset())
-    for start in range(0, total, size):
-        length = min(size, total - start)
-        sums = _part_sums(context, file, start, length, whole)
-        body = Watched(
-            file.reader(start, length), length, lambda: context.digester(frozenset()), transfer.advance, context.stop
-        )
-        upload.send(cast(BinaryIO, body), length, sums)
-    if whole.result().crc64nvme != hashes.crc64nvme:
-        raise Stale(f"{key}: changed while it was sent")
-
-
-def _part_sums(context: Context, file: OpenFile, start: int, length: int, whole: Digester) -> Checksums:
-    """The sums of one part, computed right before it is sent (its pages are then in memory)."""
-    digester = context.digester(part_types(context))
-    reader = file.reader(start, length)
-    while piece := reader.read(1 << 18):
-        digester.update(piece)
-        whole.update(piece)
-        if context.stop.abandoned():
-            raise Stale("stopped")
-    return checksums(digester.result())
-
-
-def _abandon(context: Context, key: str, upload: str) -> None:
+def abandon(context: Context, key: str, upload: str) -> None:
     """Drop the parts; where the store does not answer, the journal remembers and the next start does it."""
     try:
         context.objects.abort_multipart(key, upload)
@@ -147,5 +96,5 @@ def abort_open_uploads(context: Context) -> int:
     """At start: drop what an earlier run left, as our journal names it. Returns how many."""
     uploads = context.records.open_uploads()
     for key, upload in uploads:
-        _abandon(context, key, upload)
+        abandon(context, key, upload)
     return len(uploads)

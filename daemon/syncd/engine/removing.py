@@ -112,7 +112,7 @@ def run_unstage(context: Context, step: Step) -> Done:
         context.tree.unstage(step.path)
         back = replace(record, local=LocalState.PRESENT)  # its stat stays the old one: the content is looked at anew
         if step.sides.listed is None and record.stat is not None:
-            back = replace(back, stat=replace(record.stat, inode=0))  # an object that comes now is no edit of it
+            back = replace(back, stat=record.stat._replace(inode=0))  # an object that comes now is no edit of it
         row = history(context, step, operation="restore")
         return Done(commit=put(step, back, row=row), again="it came back and is looked at next")
     # Something new lies at the path: what is staged is kept in trash, and the new file speaks for itself.

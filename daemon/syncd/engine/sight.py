@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from syncd import events
@@ -11,7 +11,7 @@ from syncd.core.clearing import Newest
 from syncd.core.model import ListedObject, LocalStat, Record
 from syncd.core.paths import RelPath, Unrepresentable, is_ours, parse_relpath
 from syncd.engine.context import Context
-from syncd.ports import ScanEntry, ScanProblem
+from syncd.ports import ListPage, ScanEntry, ScanProblem
 
 YIELD_EVERY = 1000
 
@@ -86,15 +86,23 @@ class Seer:
 
     def remote(self, under: RelPath | None) -> Iterator[tuple[RelPath, ListedObject]]:
         """Wanted objects whose keys can be files here."""
-        prefix = self._context.pair.prefix
-        start = len(prefix)
-        for page in self._context.objects.list(prefix + (f"{under}/" if under else "")):
-            for listed in page.objects:
-                path = self._path(listed.key[start:])
-                if path is not None and self._context.wants(path):
-                    self._sight.remote_objects += 1
-                    yield path, listed
+        for page in self.pages(under):
+            yield from self.objects(page.objects)
+
+    def pages(self, under: RelPath | None) -> Iterator[ListPage]:
+        """The listing as it comes."""
+        for page in self._context.objects.list(self._context.pair.prefix + (f"{under}/" if under else "")):
+            yield page
             self._context.stop.wait(0)
+
+    def objects(self, listed: Iterable[ListedObject]) -> Iterator[tuple[RelPath, ListedObject]]:
+        """Those of a page that are wanted and can be files here."""
+        start = len(self._context.pair.prefix)
+        for each in listed:
+            path = self._path(each.key[start:])
+            if path is not None and self._context.wants(path):
+                self._sight.remote_objects += 1
+                yield path, each
 
     def _path(self, name: str) -> RelPath | None:
         if not name or is_ours(name):
@@ -115,8 +123,12 @@ class Seer:
 
     def records(self, under: RelPath | None) -> Iterator[Record]:
         """The rows of wanted paths; the others sleep."""
+        yield from self.wanted(self._context.records.walk(under))
+
+    def wanted(self, rows: Iterable[Record]) -> Iterator[Record]:
+        """Those of wanted paths."""
         wants = self._context.wants
-        for record in self._context.records.walk(under):
+        for record in rows:
             if wants(record.path):
                 self._sight.records += 1
                 yield record

@@ -42,6 +42,12 @@ class Step:
         return self.sides.listed.etag
 
     @property
+    def object_size(self) -> int:
+        """The object's; only for rules that have one."""
+        assert self.sides.listed is not None, f"{self.rule.id} without an object"
+        return self.sides.listed.size
+
+    @property
     def expect(self) -> RemoteExpect:
         """The precondition of a write to the key."""
         return Absent() if self.sides.listed is None else Matches(self.sides.listed.etag)

@@ -46,13 +46,19 @@ def run_upload(context: Context, step: Step) -> Done:
         if done is not None:
             return done
     sent = upload(context, step.path, step.stat, context.key(step.path), expect=step.expect)
-    record = _uploaded_record(step, sent)
     conflict = None
     if step.rule.conflict and displaced is not None:
         conflict = _conflict(context, step, loser=displaced.digest, loser_at=displaced.where)
+    return uploaded(context, step, sent, conflict=conflict, trash=displaced)
+
+
+def uploaded(
+    context: Context, step: Step, sent: Uploaded, *, conflict: ConflictRow | None = None, trash: TrashRow | None = None
+) -> Done:
+    """What an upload leaves in the store, once it is there."""
     row = history(context, step, operation="upload", digest=text(sent.digest), etag=sent.answer.etag)
     return Done(
-        commit=put(step, record, row=row, conflict=conflict, trash=displaced),
+        commit=put(step, _uploaded_record(step, sent), row=row, conflict=conflict, trash=trash),
         bytes_up=sent.stat.size,
         again=_again(sent.intact),
     )
@@ -84,7 +90,7 @@ def _uploaded_record(step: Step, sent: Uploaded) -> Record:
 def run_download(context: Context, step: Step) -> Done:
     """The object becomes the local file; what that replaces goes to trash, for good or until the commit."""
     expect = Absent() if step.sides.stat is None else Unchanged(step.sides.stat)
-    got = download(context, step.path, context.key(step.path), step.etag, expect=expect)
+    got = download(context, step.path, context.key(step.path), step.etag, expect=expect, size=step.object_size)
     keep = step.rule.displaces or step.unrelated or step.rewritten or context.pair.keep_versions is KeepVersions.ALL
     trash = conflict = None
     after = []
@@ -138,7 +144,7 @@ def run_keep_both(context: Context, step: Step) -> Done:
     else:  # the very same conflict was met before: its copy is there
         trash = _trash(context, step, context.tree.trash(step.path, expect=step.stat), "conflict")
         loser_at = trash.where
-    got = download(context, step.path, context.key(step.path), step.etag, expect=Absent())
+    got = download(context, step.path, context.key(step.path), step.etag, expect=Absent(), size=step.object_size)
     row = history(context, step, operation="conflict", digest=text(got.digest), etag=got.facts.etag)
     conflict = _conflict(context, step, loser=text(step.digest), loser_at=loser_at)
     commit = put(step, _downloaded_record(step, got), row=row, conflict=conflict, trash=trash)

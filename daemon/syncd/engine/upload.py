@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -14,7 +15,7 @@ from syncd.engine.checksum import checksums, disagrees
 from syncd.engine.context import Context
 from syncd.engine.describe import headers
 from syncd.engine.evidence import made_of_parts, vouched
-from syncd.engine.multipart import put_in_parts
+from syncd.engine.parts import Cargo, put_in_parts
 from syncd.engine.precondition import own_write, sendable
 from syncd.engine.watched import Watched
 from syncd.errors import Raced, RemoteError, RemoteKind, Stale
@@ -68,19 +69,13 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         digest = hashes.digest(context.pair.hash)
         assert digest is not None
         described = headers(context, path, stat, digest, operation)
-        for tried in range(1, TRIES + 1):
-            sent = send_file(
+
+        def send(expect: RemoteExpect) -> Sent:
+            return send_file(
                 context, file, stat, path, key, expect=expect, headers=described, hashes=hashes, operation=operation
             )
-            intact = sent.same is not False and file.fstat() == stat
-            try:
-                proof = verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE
-                break
-            except RemoteError as spoilt:
-                if tried == TRIES:
-                    raise
-                _say_spoilt(context, path, key, spoilt)
-                expect = Matches(sent.answer.etag)  # our own, and nobody's content: the next try takes its place
+
+        sent, intact, proof = until_sound(context, path, key, hashes, expect, send, lambda: file.fstat() == stat)
     return Uploaded(
         stat=stat,
         digest=digest,
@@ -90,6 +85,32 @@ def upload(context: Context, path: RelPath, stat: LocalStat, key: str, *, expect
         intact=intact,
         vouched=intact or sent.same is True,
     )
+
+
+def until_sound(
+    context: Context,
+    path: RelPath,
+    key: str,
+    hashes: Hashes,
+    expect: RemoteExpect,
+    send: Callable[[RemoteExpect], Sent],
+    unchanged: Callable[[], bool],
+) -> tuple[Sent, bool, ProofKind]:
+    """Send, and again where the bytes arrive spoilt. What was answered, whether the file was still that one, the proof.
+
+    RemoteError: spoilt each time.
+    """
+    for tried in range(1, TRIES + 1):
+        sent = send(expect)
+        intact = sent.same is not False and unchanged()
+        try:
+            return sent, intact, verified(context, sent, hashes, key) if intact or sent.same else ProofKind.NONE
+        except RemoteError as spoilt:
+            if tried == TRIES:
+                raise
+            _say_spoilt(context, path, key, spoilt)
+            expect = Matches(sent.answer.etag)  # our own, and nobody's content: the next try takes its place
+    raise AssertionError("the last try returns or raises")
 
 
 def _say_spoilt(context: Context, path: RelPath, key: str, spoilt: RemoteError) -> None:
@@ -117,37 +138,55 @@ def send_file(
     found by its operation id. Raises Stale, ItemError or RemoteError.
     """
     transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="up", total_bytes=stat.size)
+    cargo = Cargo(
+        file=file,
+        stat=stat,
+        path=path,
+        key=key,
+        expect=expect,
+        headers=headers,
+        hashes=hashes,
+        operation=operation,
+        transfer=transfer,
+    )
     try:
         if stat.size > SINGLE_PUT and not whole:
-            answer, expected = put_in_parts(context, file, stat.size, key, expect, headers, hashes, transfer)
+            answer, expected = put_in_parts(context, cargo)
             return Sent(answer=answer, expected=expected, in_parts=True)
-        # The bytes that leave are summed again where it costs next to nothing: a file that changed between the
-        # two reads without a new stat (a mapping) is noticed.
-        check = frozenset({"crc64nvme"}) if hashes.crc64nvme is not None else frozenset[str]()
-        body = Watched(
-            file.reader(0, stat.size), stat.size, lambda: context.digester(check), transfer.advance, context.stop
-        )
-        answer = context.objects.put(
-            key,
-            cast(BinaryIO, body),
-            stat.size,
-            expect=sendable(context, key, expect),
-            headers=headers,
-            sums=checksums(hashes),
-        )
-        left = body.whole_hashes().crc64nvme
-        return Sent(answer=answer, same=None if left is None else left == hashes.crc64nvme)
-    except Stale as stale:
-        refused = not isinstance(stale, Raced) and file.fstat() == stat and not context.stop.abandoned()
-        facts = own_write(context, key, expect, operation, refused=refused)
-        if facts is None or facts.size != stat.size:
-            raise
-        return Sent(answer=_answer(facts), in_parts=stat.size > SINGLE_PUT and not whole)
+        return _put_whole(context, cargo)
     finally:
         transfer.end()
 
 
-def _answer(facts: ObjectFacts) -> PutAnswer:
+def _put_whole(context: Context, cargo: Cargo) -> Sent:
+    # The bytes that leave are summed again where it costs next to nothing: a file that changed between the
+    # two reads without a new stat (a mapping) is noticed.
+    check = frozenset({"crc64nvme"}) if cargo.hashes.crc64nvme is not None else frozenset[str]()
+    size = cargo.stat.size
+    body = Watched(
+        cargo.file.reader(0, size), size, lambda: context.digester(check), cargo.transfer.advance, context.stop
+    )
+    try:
+        answer = context.objects.put(
+            cargo.key,
+            cast(BinaryIO, body),
+            size,
+            expect=sendable(context, cargo.key, cargo.expect),
+            headers=cargo.headers,
+            sums=checksums(cargo.hashes),
+        )
+    except Stale as stale:
+        refused = not isinstance(stale, Raced) and cargo.file.fstat() == cargo.stat and not context.stop.abandoned()
+        facts = own_write(context, cargo.key, cargo.expect, cargo.operation, refused=refused)
+        if facts is None or facts.size != size:
+            raise
+        return Sent(answer=answer_of(facts))
+    left = body.whole_hashes().crc64nvme
+    return Sent(answer=answer, same=None if left is None else left == cargo.hashes.crc64nvme)
+
+
+def answer_of(facts: ObjectFacts) -> PutAnswer:
+    """What the store would have answered to the write of ours that it shows."""
     return PutAnswer(etag=facts.etag, version_id=facts.version_id, checksum=facts.checksum)
 
 

@@ -14,9 +14,9 @@ from syncd.core.model import ListedObject, LocalStat, Record
 from syncd.core.paths import RelPath
 from syncd.core.sample import chosen
 from syncd.core.verify import Content, Seen, judge
+from syncd.engine.breaker import LOST, STRIKES
 from syncd.engine.compare import Looked, look_at
 from syncd.engine.context import Context
-from syncd.engine.cycle import LOST, STRIKES
 from syncd.engine.merge import merge
 from syncd.engine.pool import Pool
 from syncd.engine.sight import Seer, Sight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -13,6 +13,7 @@ from syncd.core.model import ListedObject, Mode, Record
 from syncd.core.paths import RelPath
 from syncd.core.rules import Do
 from syncd.engine.backlog import Backlog
+from syncd.engine.breaker import GOES_UP
 from syncd.engine.commit import history
 from syncd.engine.context import Context
 from syncd.engine.done import Done
@@ -26,8 +27,6 @@ from syncd.ports import Commit
 
 LOOKS = 3
 """So often a path is looked at in one go; after that it is contended and waits."""
-
-GOES_UP = {Do.UPLOAD, Do.STORE_CONFLICT}
 
 
 class Worksite:
@@ -96,34 +95,59 @@ class Worksite:
         return again if again.rule.do in {*GOES_UP, Do.ADOPT, Do.NOTHING, Do.DOWNLOAD, Do.KEEP_BOTH} else None
 
     def _settle(self, step: Step, done: Done, report: Callable[[Outcome], None]) -> None:
-        result = Result.WAITING if done.again else Result.DONE
-        outcome = Outcome(
-            step=step, result=result, bytes_up=done.bytes_up, bytes_down=done.bytes_down, reason=done.again
-        )
         if done.commit is None:
             self._through(step, done)
             for then in done.after:
                 then()
-            return report(outcome)
+            return report(_outcome(step, done))
 
         def durable(future: Future[Record | None]) -> None:
-            error = future.exception()
-            if error is None:
-                self._through(step, done)
-                self._say(step, outcome)
-                if done.after:  # unlinks: not on the thread that writes the database
-                    self._pool.later(partial(_then, done, partial(report, outcome)))
-                else:
-                    report(outcome)
-                return
-            self._backlog.note(step.path, step.size, self._context.clock.now(), "contended")
-            if isinstance(error, SyncdError):
-                report(Outcome(step=step, result=Result.FAILED, error=error))
+            outcome = self._durable(step, done, future.exception())
+            if done.after and outcome.error is None and outcome.result is not Result.STALE:
+                self._pool.later(partial(_then, done, partial(report, outcome)))  # unlinks: not on the writer's thread
             else:
-                report(Outcome(step=step, result=Result.STALE, reason="the record changed meanwhile"))
+                report(outcome)
 
         self._context.records.commit(done.commit).add_done_callback(durable)
         return None
+
+    def settle_all(self, executed: Sequence[tuple[Step, Done]], report: Callable[[Sequence[Outcome]], None]) -> None:
+        """Make several executed steps durable at once; what became of them is reported together.
+
+        For steps that have a commit and nothing to do after it.
+        """
+
+        def durable(future: Future[Sequence[object]]) -> None:
+            error = future.exception()
+            if error is None:
+                report([self._durable(step, done, answer) for (step, done), answer in zip(executed, future.result())])
+            elif isinstance(error, SyncdError):  # the database itself
+                report([self._durable(step, done, error) for step, done in executed])
+            else:  # one of them no column takes: each by itself, so that it harms no other
+                for step, done in executed:
+                    self._settle_alone(step, done, report)
+
+        changes = [done.commit for _, done in executed if done.commit is not None]
+        self._context.records.commit_all(changes).add_done_callback(durable)
+
+    def _settle_alone(self, step: Step, done: Done, report: Callable[[Sequence[Outcome]], None]) -> None:
+        """On the database's own thread, whose callbacks raise to nobody."""
+        try:
+            self._settle(step, done, lambda outcome: report((outcome,)))
+        except SyncdError as error:
+            report((self._durable(step, done, error),))
+
+    def _durable(self, step: Step, done: Done, answer: object) -> Outcome:
+        """What became of a step whose commit was answered so: an exception refused it."""
+        if not isinstance(answer, BaseException):
+            outcome = _outcome(step, done)
+            self._through(step, done)
+            self._say(step, outcome)
+            return outcome
+        self._backlog.note(step.path, step.size, self._context.clock.now(), "contended")
+        if isinstance(answer, SyncdError):
+            return Outcome(step=step, result=Result.FAILED, error=answer)
+        return Outcome(step=step, result=Result.STALE, reason="the record changed meanwhile")
 
     def _through(self, step: Step, done: Done) -> None:
         if done.again:
@@ -169,6 +193,11 @@ class Worksite:
             context.records.commit(Commit(history=row))
         self._backlog.note(step.path, step.size, context.clock.now(), "failed", str(error))
         return Outcome(step=step, result=Result.FAILED, error=error)
+
+
+def _outcome(step: Step, done: Done) -> Outcome:
+    result = Result.WAITING if done.again else Result.DONE
+    return Outcome(step=step, result=result, bytes_up=done.bytes_up, bytes_down=done.bytes_down, reason=done.again)
 
 
 def _then(done: Done, report: Callable[[], None]) -> None:

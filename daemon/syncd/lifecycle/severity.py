@@ -28,6 +28,7 @@ _INFO = (
     events.DAEMON_READY,
     events.DAEMON_STOPPING,
     events.DAEMON_STOPPED,
+    events.PRIORITY_LOWERED,
     events.CONFIG_RELOADED,
     events.WORKER_RESTARTED,
     events.PAIR_RESUMED,
@@ -43,6 +44,7 @@ _INFO = (
     events.AUDIT_FINISHED,
     events.CONFLICT_SETTLED,
     events.WATCH_STARTED,
+    events.UPLOAD_RESUMED,
 )
 _WARNING = (
     events.CONFIG_NOTICED,

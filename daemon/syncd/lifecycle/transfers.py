@@ -105,6 +105,14 @@ class TransferBoard:
             self._running[transfer] = None
         return transfer
 
+    def moved(self, size: int) -> None:
+        """Count a small file that came through whole: it has no row."""
+        now = self.clock.monotonic()
+        with self._lock:
+            self._moved += size
+            self._ended += 1
+            self._rate.add(size, now)
+
     def advance(self, transfer: Transfer, count: int) -> None:
         """Count bytes of one transfer (through `Transfer.advance`)."""
         now = self.clock.monotonic()

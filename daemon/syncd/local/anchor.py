@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from syncd import checkpoint
 from syncd.core.paths import OURS
 from syncd.errors import PairHalted
 from syncd.local.openat2 import open_beneath
-from syncd.local.translate import printable, root_lost
+from syncd.local.translate import item_error, printable, root_lost
 
 Opener = Callable[[int, str, int], int]
 
@@ -38,6 +39,8 @@ class Anchor:
         try:
             return os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE}:  # that says nothing of the root
+                raise item_error(str(self.path), error) from error
             raise root_lost(str(self.path), error) from error
 
     @contextmanager

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from syncd.ports import Hashes
+from syncd.ports import MARK, Hashes
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -25,6 +25,8 @@ class Digester:
         self._sha256: _Hash | None = hashlib.sha256() if "sha256" in asked else None
         self._md5: _Hash | None = hashlib.md5(usedforsecurity=False) if "md5" in asked else None
         self._crc: int | None = None
+        self._count = 0
+        self._marks: list[int] = []
         if "crc64nvme" in asked:
             from awscrt import checksums  # 10 MB of library: only where it is wanted
 
@@ -38,6 +40,9 @@ class Digester:
             self._md5.update(piece)
         if self._crc is not None:
             self._crc = self._more(piece, self._crc)
+            self._count += len(piece)
+            if not self._count % MARK:
+                self._marks.append(self._crc)
 
     def result(self) -> Hashes:
         """What the bytes so far hash to; what was not asked for is None."""
@@ -45,4 +50,5 @@ class Digester:
             sha256=None if self._sha256 is None else self._sha256.digest(),
             md5=None if self._md5 is None else self._md5.digest(),
             crc64nvme=self._crc,
+            marks=tuple(self._marks) if len(self._marks) == self._count // MARK else (),
         )

@@ -86,6 +86,10 @@ class Handle:
         except OSError as error:
             raise item_error(self._path, error) from error
 
+    def fileno(self) -> int:
+        """The descriptor, while it is open."""
+        return self._fd
+
     def reader(self, start: int, length: int) -> BinaryIO:
         """A seekable view of [start, start+length) with its own offset. Stale where the file ends before."""
         return cast(BinaryIO, RangeReader(self, self._path, start, length))
@@ -96,7 +100,7 @@ class Handle:
         digester = Digester(types)
         buffer = memoryview(bytearray(min(PIECE, before.size + 1)))
         done = 0
-        while done <= before.size and (count := self._read_into(buffer, done)):
+        while done <= before.size and (count := self.read_into(buffer, done)):
             if stopped():
                 raise Stale(f"{self._path}: stopped while it was hashed")
             digester.update(buffer[:count])
@@ -105,7 +109,10 @@ class Handle:
             raise Stale(f"{self._path} changed while it was hashed")
         return digester.result()
 
-    def _read_into(self, buffer: memoryview, offset: int) -> int:
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill the buffer from `offset`, as far as one read goes. ItemError where the disk fails."""
+        if self._fd < 0:
+            raise ValueError("read of a closed file")
         try:
             return os.preadv(self._fd, [buffer], offset)
         except OSError as error:
@@ -166,7 +173,14 @@ class RangeReader(io.RawIOBase):
         return self.read(-1)
 
     def readinto(self, buffer: memoryview | bytearray, /) -> int:  # type: ignore[override]
-        """Fill the buffer as far as the view goes."""
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
+        """Fill the buffer as far as one read of the view goes. Stale where the file has become shorter."""
+        view = memoryview(buffer)[: max(self._length - self._at, 0)]
+        count = self._source.read_into(view, self._start + self._at)
+        if view and not count:
+            raise Stale(f"{self._path} became shorter while it was read")
+        self._at += count
+        return count
+
+    def fileno_span(self) -> tuple[int, int, int]:
+        """(descriptor, offset, bytes) of the view, for a sender that hands it to the kernel."""
+        return self._source.fileno(), self._start, self._length

@@ -21,6 +21,7 @@ from syncd.local.marker import read_marker, write_marker
 from syncd.local.openat2 import open_beneath
 from syncd.local.renameat2 import Renames
 from syncd.local.scan import Found, scan
+from syncd.local.small import SmallFiles
 from syncd.local.spot import Spot
 from syncd.local.temporary import PartialFile
 from syncd.local.translate import item_error, printable, root_lost, translated
@@ -133,6 +134,10 @@ class Root:
             yield handle
         finally:
             handle.close()
+
+    def small_files(self) -> SmallFiles:
+        """A reader of small files, for one thread and for a short while. See `local.small`."""
+        return SmallFiles(self._anchor, self._holders, blind_age_s=_BLIND_AGE_S)
 
     def open_elsewhere(self, path: RelPath, *, for_writing: bool, max_age_s: float | None = None) -> Openness:
         """Leases first, psutil where they are refused. `for_writing` False asks whether anyone has it open at all."""

@@ -115,13 +115,14 @@ class _Walk:
     def files(self, folder: _Folder) -> Iterator[Found]:
         """What stands before the folder's next subfolder."""
         names, prefix = folder.names, folder.prefix
+        room = MAX_KEY - len(prefix.encode("utf-8", "surrogateescape"))  # the kernel sees to it that it is a name
         while names and names[-1][-1] != "/":
             name = names.pop()
             try:
                 if folder.fd < 0:
                     folder.fd = self.enter(prefix[:-1])
                 seen = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
-                path = parse_relpath(prefix + name)
+                path = RelPath(prefix + name) if name.isascii() and len(name) <= room else parse_relpath(prefix + name)
             except Unrepresentable as refused:
                 yield ScanProblem(printable(prefix + name), "unrepresentable", refused.reason)
                 continue

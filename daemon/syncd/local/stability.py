@@ -107,6 +107,13 @@ class Stability:
                 return Wait(now + max(self._settle, _SOONEST_S))
             return self._conclude(path, trace, ready, until, now)
 
+    def quiet(self, path: RelPath, stat: LocalStat, wall_ns: int) -> bool:
+        """Whether no event told of it, and by its times it was left alone for `settle`: it is ready if not open."""
+        if path in self._traces:
+            return False
+        touched = stat.mtime_ns if stat.mtime_ns > stat.ctime_ns else stat.ctime_ns
+        return wall_ns - touched >= self._settle * 1e9
+
     def forget(self, path: RelPath) -> None:
         """The file is gone, or is no concern any more."""
         with self._lock:

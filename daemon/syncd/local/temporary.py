@@ -18,7 +18,10 @@ from syncd.ports import OwnTemporary
 
 FOLDER = "tmp"
 PERMISSIONS = 0o777
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+NO_ROOM_AHEAD = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+"""A file system that takes no room ahead: what is missing is then found while writing."""
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class PartialFile:
@@ -42,6 +45,33 @@ class PartialFile:
         with translated(self.name):
             while view:
                 view = view[os.write(self._fd, view) :]
+
+    def preallocate(self, size: int) -> None:
+        """Take the room for so many bytes, which then read as zeros. ItemError where the disk has none."""
+        with translated(self.name):
+            try:
+                os.posix_fallocate(self._fd, 0, size)
+            except OSError as error:
+                if error.errno not in NO_ROOM_AHEAD:
+                    raise
+                os.ftruncate(self._fd, size)
+
+    def write_at(self, piece: bytes, offset: int) -> None:
+        """Write at a place of its own; several threads may. ItemError on a full disk."""
+        view = memoryview(piece)
+        with translated(self.name):
+            while view:
+                with checkpoint.LOCAL_WRITE:
+                    count = os.pwrite(self._fd, view, offset)
+                view, offset = view[count:], offset + count
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """Fill the buffer with what was written there, as far as one read goes. ItemError where nothing is there."""
+        with translated(self.name):
+            count = os.preadv(self._fd, [buffer], offset)
+        if not count:
+            raise ItemError(self.name, "it has become shorter while it was written", hint="look at the disk")
+        return count
 
     def finish(self, *, mtime_ns: int | None, mode: int | None = None) -> None:
         """fsync, set the mtime (nanoseconds since the epoch), close. ItemError on a full disk.

@@ -18,6 +18,7 @@ from syncd.ports.objects import (
     Absent,
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -44,6 +45,7 @@ from syncd.ports.surroundings import (
     Transfers,
 )
 from syncd.ports.tree import (
+    MARK,
     ExpiredTrash,
     Hashes,
     Inode,
@@ -58,12 +60,19 @@ from syncd.ports.tree import (
     Removal,
     ScanEntry,
     ScanProblem,
+    SmallFiles,
     Temporary,
     Unchanged,
     Usage,
 )
+from syncd.ports.uploads import (
+    LeftUpload,
+    SentPart,
+    UploadSource,
+)
 
 __all__ = [
+    "MARK",
     "Absent",
     "ArchiveIndex",
     "ArchiveStore",
@@ -80,7 +89,9 @@ __all__ = [
     "Hashes",
     "HistoryRow",
     "Inode",
+    "LeftUpload",
     "ListPage",
+    "ListedPart",
     "LocalExpect",
     "LocalTree",
     "Marker",
@@ -102,6 +113,8 @@ __all__ = [
     "Removal",
     "ScanEntry",
     "ScanProblem",
+    "SentPart",
+    "SmallFiles",
     "Spool",
     "SpoolFile",
     "StopToken",
@@ -113,5 +126,6 @@ __all__ = [
     "TrashRow",
     "Unchanged",
     "Unchecked",
+    "UploadSource",
     "Usage",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
@@ -79,6 +79,14 @@ class Part:
     checksum: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPart:
+    """One part as the store shows it, `size` in bytes."""
+
+    part: Part
+    size: int
+
+
 class ObjectBody(Protocol):
     """The bytes of a GET in pieces, and the facts that came with its headers."""
 
@@ -133,6 +141,11 @@ class ObjectStore(Protocol):
         """First components of keys whose listing failed by itself: nothing follows from what is absent there."""
         ...
 
+    @property
+    def detour(self) -> str:
+        """Why bytes and listings take the dear way to it; "" where they take the cheap one."""
+        ...
+
     def list(self, prefix: str) -> Iterator[ListPage]:
         """All objects below prefix in key order. A page out of order or truncated without a token: RemoteError."""
         ...
@@ -156,6 +169,15 @@ class ObjectStore(Protocol):
         """Write one object of `size` bytes from the (seekable) body in one request."""
         ...
 
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """The same in two: send, and the call that waits for the answer. The same thread makes it, once.
+
+        So one thread has many small requests under way. Where a store cannot, all of it happens in the call.
+        """
+        ...
+
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """Begin an upload in parts and return its id."""
         ...
@@ -167,6 +189,10 @@ class ObjectStore(Protocol):
     def complete_multipart(
         self, key: str, upload_id: str, parts: Sequence[Part], *, expect: RemoteExpect, size: int, sums: Checksums
     ) -> PutAnswer: ...
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """The parts that the store has of an upload, by number. RemoteError MISSING: the upload is gone."""
+        ...
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""

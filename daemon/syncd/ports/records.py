@@ -10,6 +10,7 @@ from typing import Protocol
 from syncd.core.model import Digest, LocalStat, Record
 from syncd.core.paths import RelPath
 from syncd.ports.tree import Hashes
+from syncd.ports.uploads import LeftUpload, SentPart, UploadSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,24 @@ class RecordStore(Protocol):
         """Queue for the group commit (20 ms or 256). The future gives the stored record (with its seq) after fsync."""
         ...
 
+    def commit_all(self, changes: Sequence[Commit]) -> Future[Sequence[object]]:
+        """Queue several, each whole or not at all: its stored record, None, or the exception that refused it."""
+        ...
+
     def get(self, path: RelPath) -> Record | None: ...
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
-        """Every record (or those below a folder, or behind a path) in the order of `core.paths.order`.
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        """Those that are the local side of some record."""
+        ...
+
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        """How many rows there are behind `after`, up to `until` ("": to the end), and the newest of their numbers."""
+        ...
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
+        """Every record (or those below a folder, behind a path, up to one) in the order of `core.paths.order`.
 
         No transaction is kept open.
         """
@@ -166,13 +181,32 @@ class RecordStore(Protocol):
 
     def clear_plans(self) -> None: ...
 
-    def journal_upload(self, key: str, upload_id: str) -> None:
-        """Remember a multipart upload before its first part, so that it alone is aborted after a crash."""
+    def journal_upload(self, key: str, upload_id: str, source: UploadSource | None = None) -> None:
+        """Remember a multipart upload before its first part, so that it alone goes on or is aborted after a crash.
+
+        Without a source it can only be aborted.
+        """
         ...
 
     def forget_upload(self, upload_id: str) -> None: ...
 
     def open_uploads(self) -> list[tuple[str, str]]: ...
+
+    def note_part(self, upload_id: str, sent: SentPart) -> None:
+        """Remember a part that the store has taken, durable on return."""
+        ...
+
+    def leave_upload(self, upload_id: str | None = None) -> None:
+        """Nobody is at that upload any more (None: at any of them)."""
+        ...
+
+    def left_uploads(self) -> list[LeftUpload]:
+        """Those that nobody is at and that have a source, oldest first."""
+        ...
+
+    def take_upload(self, upload_id: str) -> bool:
+        """Be the one that is at it; False where somebody was faster. Durable on return."""
+        ...
 
     def removals_since(self, since: float) -> int:
         """How many deletions the history holds since then: the guard's count per hour."""

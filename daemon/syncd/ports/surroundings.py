@@ -61,3 +61,7 @@ class Transfers(Protocol):
     """The board of running transfers."""
 
     def begin(self, *, pair: str, path: str, direction: str, total_bytes: int) -> Transfer: ...
+
+    def moved(self, size: int) -> None:
+        """Count a file of that many bytes that is over before anybody could look at it."""
+        ...

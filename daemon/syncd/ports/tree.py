@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from syncd.core.model import Digest, ETag, HashType, LocalStat, ProofKind
 from syncd.core.paths import RelPath
@@ -23,8 +23,7 @@ class Unchanged:
 LocalExpect = Absent | Unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class ScanEntry:
+class ScanEntry(NamedTuple):
     """A regular file found by a scan."""
 
     path: RelPath
@@ -65,13 +64,21 @@ class Usage:
     size: int
 
 
+MARK = 8 << 20
+"""Bytes from one mark of a running CRC64NVME to the next."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashes:
-    """Everything one read of a file told us."""
+    """Everything one read of a file told us.
+
+    `marks`: the CRC64NVME of its first MARK, 2 MARK, ... bytes, where that was kept; not remembered with the rest.
+    """
 
     sha256: bytes | None = None
     md5: bytes | None = None
     crc64nvme: int | None = None
+    marks: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def digest(self, type: HashType) -> Digest | None:
         """The content digest of that type, where it was computed."""
@@ -110,6 +117,18 @@ class Temporary(Protocol):
     """A file being written under `.syncd/tmp` of the same root; unlinked on exit of its context unless placed."""
 
     def write(self, piece: bytes) -> None: ...
+    def preallocate(self, size: int) -> None:
+        """Take the room for so many bytes at once. ItemError where the disk has none."""
+        ...
+
+    def write_at(self, piece: bytes, offset: int) -> None:
+        """Write at a place of its own; several threads may."""
+        ...
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """Fill the buffer with what was written there, as far as one read goes; never nothing."""
+        ...
+
     def finish(self, *, mtime_ns: int | None, mode: int | None = None) -> None:
         """fsync, set the mtime (and the permission bits, set-id bits aside), close. ItemError on a full disk."""
         ...
@@ -152,6 +171,18 @@ class OwnTemporary:
 Removal = Proof | ExpiredTrash | OwnTemporary
 
 
+class SmallFiles(Protocol):
+    """Reads small files whole, many in a row. For one thread, within its context."""
+
+    def read(self, path: RelPath, expect: LocalStat) -> bytes:
+        """The content of exactly that version, which nobody is seen to have open for writing. Stale else."""
+        ...
+
+    def unchanged(self, path: RelPath, expect: LocalStat) -> bool:
+        """Whether the file at that path is still that version."""
+        ...
+
+
 class LocalTree(Protocol):
     """One local root. Paths never leave it and no symlink is followed. OS errors arrive as ItemError or PairHalted.
 
@@ -175,6 +206,10 @@ class LocalTree(Protocol):
 
     def open(self, path: RelPath) -> AbstractContextManager[OpenFile]:
         """Open for reading. Stale where it is gone; ItemError where it may not be read."""
+        ...
+
+    def small_files(self) -> AbstractContextManager[SmallFiles]:
+        """A reader for one thread and a short while. PairHalted for the root, as everywhere."""
         ...
 
     def open_elsewhere(self, path: RelPath, *, for_writing: bool, max_age_s: float | None = None) -> Openness:

@@ -24,6 +24,7 @@ from syncd.local.root import Root
 from syncd.ports import Capabilities, Clock, Events, Marker, ObjectStore, StopToken
 from syncd.runtime.canaries import Canaries
 from syncd.s3.counts import RequestCounts
+from syncd.s3.paces import Paces
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
 from syncd.workers.section import Opened, Section
@@ -31,7 +32,9 @@ from syncd.workers.section import Opened, Section
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from syncd.s3.buckets import BucketStore
     from syncd.s3.copying import Journal
+    from syncd.s3.planes import Planes
 
 UNMARKED = "unmarked"
 """The identity of a root that we may not write: it works for upload, without removals."""
@@ -49,6 +52,7 @@ class Assembly:
     counts: RequestCounts
     hostname: str
     machine_id: str
+    paces: Paces | None = None
     dry: bool = False
 
     def open(self, section: Section) -> Opened:
@@ -60,7 +64,13 @@ class Assembly:
         root = Root.at(pair.local, create=create, now=self.clock.now)
         marker = self._marker(section, root)
         records = self._records(pair, root, marker)
-        link = Link.to(pair, self.counts, lambda bucket, error: self._bucket_failed(section, bucket, error))
+        link = Link.to(
+            pair,
+            self.counts,
+            lambda bucket, error: self._bucket_failed(section, bucket, error),
+            self.stop,
+            paces=self.paces,
+        )
         endpoint = self._canaries.known(pair)
         context = Context(
             pair=pair,
@@ -76,6 +86,7 @@ class Assembly:
             stop=self.stop,
             digester=Digester,
             ready=section.ready,
+            quiet=section.quiet,
             claims=section.claims,
             numbered=records.renumbered_passes() < PASSES,
         )
@@ -155,34 +166,49 @@ class Link:
     """The way to a pair's bucket, or to its buckets. Connects when it is first used."""
 
     pair: Pair
-    client: S3Client
-    counts: RequestCounts
+    planes: Planes
     problem: Callable[[str, RemoteError], None]
 
     @classmethod
-    def to(cls, pair: Pair, counts: RequestCounts, problem: Callable[[str, RemoteError], None]) -> Link:
-        """Make the client. ConfigError or RemoteError where the settings cannot work."""
-        from syncd.s3.connect import connect
+    def to(
+        cls,
+        pair: Pair,
+        counts: RequestCounts,
+        problem: Callable[[str, RemoteError], None],
+        stop: StopToken | None = None,
+        *,
+        paces: Paces | None = None,
+    ) -> Link:
+        """Make the client. ConfigError or RemoteError where the settings cannot work. `stop` ends waits for a retry."""
+        from syncd.s3.planes import Planes
+        from syncd.s3.wired import Surroundings
 
-        return cls(pair=pair, client=connect(pair.s3), counts=counts, problem=problem)
+        around = Surroundings(counts=counts)
+        if stop is not None:
+            around = replace(around, rest=stop.wait)
+        pace = None if paces is None else paces.of(pair.s3)
+        if pace is not None:
+            around = replace(around, limiter=pace.limiter, up=pace.meter.up, down=pace.meter.down)
+        planes = Planes.to(pair.s3, around)
+        if pace is not None:
+            pace.attach(planes.client)
+        return cls(pair=pair, planes=planes, problem=problem)
+
+    @property
+    def client(self) -> S3Client:
+        """For what is no object's: canaries, doctor."""
+        return self.planes.client
 
     def objects(self, capabilities: Capabilities, journal: Journal | None = None) -> ObjectStore:
         """The store, used as a probe found it. Who writes gives it the journal of uploads: large copies are some."""
         from syncd.s3.buckets import BucketsObjects
         from syncd.s3.copying import BucketJournal
-        from syncd.s3.gateway import Boto3Objects
 
         many = self.pair.layout == "buckets"
 
-        def one(bucket: str) -> Boto3Objects:
-            return Boto3Objects(
-                self.client,
-                bucket,
-                checksum=self.pair.s3.checksum,
-                capabilities=capabilities,
-                counts=self.counts,
-                journal=BucketJournal(journal, bucket) if journal is not None and many else journal,
-            )
+        def one(bucket: str) -> BucketStore:
+            own = BucketJournal(journal, bucket) if journal is not None and many else journal
+            return self.planes.store(bucket, capabilities, own)
 
         if many:
             return BucketsObjects(lambda: _folders(self.pair.local), one, problem=self.problem)

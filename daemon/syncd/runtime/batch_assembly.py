@@ -40,6 +40,7 @@ from syncd.ports import (
 from syncd.runtime.assembly import UNMARKED, Link, host_of
 from syncd.runtime.canaries import Canaries
 from syncd.s3.counts import RequestCounts
+from syncd.s3.paces import Paces
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
 from syncd.workers.bucket_folders import OpenedFolder
@@ -59,6 +60,7 @@ class BatchAssembly:
     hostname: str
     machine_id: str
     state_dir: Path
+    paces: Paces | None = None
     dry: bool = False
     _links: dict[S3, Link] = field(default_factory=dict, init=False)
     _linking: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -230,7 +232,9 @@ class BatchAssembly:
         """One client for all buckets of an endpoint."""
         with self._linking:
             if batch.s3 not in self._links:
-                self._links[batch.s3] = Link.to(pair, self.counts, lambda bucket, error: None)
+                self._links[batch.s3] = Link.to(
+                    pair, self.counts, lambda bucket, error: None, self.stop, paces=self.paces
+                )
             return replace(self._links[batch.s3], pair=pair)
 
 

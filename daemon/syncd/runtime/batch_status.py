@@ -7,6 +7,7 @@ from typing import Any
 
 from syncd.archive.indexing import Health
 from syncd.runtime.canaries import doubt, proven_at
+from syncd.runtime.plane import plane_of
 from syncd.runtime.times import rfc3339
 from syncd.workers.batch import BatchSection
 from syncd.workers.batch_report import BatchReport
@@ -43,6 +44,7 @@ def batch_row(section: BatchSection, *, transferring: bool) -> dict[str, Any]:
         "next_run_at": rfc3339(section.next_run_at),
         "paused_until": rfc3339(section.paused_until),
         "endpoint_proven_at": rfc3339(_proven_at(section)),
+        **plane_of(section.contexts()),
         "last_error": section.last_error or None,
     }
 

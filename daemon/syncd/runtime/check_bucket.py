@@ -18,6 +18,7 @@ from syncd.runtime.assembly import UNMARKED, Link
 from syncd.runtime.canaries import standing
 from syncd.runtime.check_canary import canary_findings, permission_finding
 from syncd.runtime.finding import CREDENTIALS, FAIL, S3, WARN, Finding, looked
+from syncd.runtime.plane import said_of
 from syncd.store.database import Database
 
 SKEW_WARN_S, SKEW_FAIL_S = 60.0, 900.0
@@ -123,6 +124,7 @@ class BucketCheck:
             yield skew_finding(f"{self._pair.name} clock", objects.server_now() - self._around.clock.now())
         if any(finding.level == FAIL for finding in listing):
             return
+        yield Finding(check=f"{self._pair.name} plane", kind=S3, message=f"bytes and listings go {said_of(objects)}")
         yield from self._look("capabilities", self._capabilities)
         if not self._archives:
             yield from self._look("prefix", lambda: self._other_hosts(objects))

@@ -15,6 +15,7 @@ from syncd.config.types import Batch, Config, Pair
 from syncd.control.port import Row
 from syncd.control.server import ControlServer
 from syncd.engine.pool import Pool
+from syncd.lifecycle import courtesy
 from syncd.lifecycle.logs import Logs
 from syncd.lifecycle.notify import Notifier
 from syncd.lifecycle.stop import Stop
@@ -25,13 +26,14 @@ from syncd.runtime.assembly import Assembly
 from syncd.runtime.batch_assembly import BatchAssembly
 from syncd.runtime.chores import Chores
 from syncd.runtime.operations import Operations
+from syncd.runtime.pace import PaceStatus, pool_for
 from syncd.runtime.run_report import ReportLost, batch_run_report, run_report, write_json
-from syncd.runtime.scale import threads_for
 from syncd.runtime.signals import Signals
 from syncd.runtime.stages import StopStage, closing_stage, worker_stage
 from syncd.runtime.status import StatusBoard
 from syncd.runtime.supervisor import Duties, Supervisor
 from syncd.s3.counts import RequestCounts, requests_of, totals_of
+from syncd.s3.paces import Paces
 from syncd.store.database import Database
 from syncd.workers.archiver import Archiver
 from syncd.workers.auditor import SETTINGS, Auditor
@@ -74,7 +76,9 @@ class Daemon:
         self._transfers_stop = self._stop.child()
         self._board = TransferBoard(clock)
         self._counts: list[RequestCounts] = []
-        self._pool = Pool(threads_for(settings.config))
+        self._paces = Paces(clock, self._transfers_stop.wait_abandoned)
+        self._paces.keep(settings.config)
+        self._pool = pool_for(settings.config, self._board, self._paces)
         stack.callback(self._pool.close)
         self._hot_pool = Pool(HOT_THREADS)  # of its own: a hot file must not wait behind a pass over a million
         stack.callback(self._hot_pool.close)
@@ -95,6 +99,7 @@ class Daemon:
             totals=self._totals,
             unresolved=database.conflicts.count,
             syslog=logs.syslog_state,
+            pace=PaceStatus(self._paces, self._pool, courtesy.told()).row,
             stop=self._stop.child(),
             events=logs.events,
             clock=clock,
@@ -121,6 +126,7 @@ class Daemon:
             events=self._logs.events,
             clock=self._clock,
         )
+        self._logs.events.emit(events.PRIORITY_LOWERED, reason=courtesy.told())
         for notice in self._config.notices:
             self._logs.events.emit(events.CONFIG_NOTICED, reason=notice)
         code = self._supervisor.run()
@@ -144,6 +150,7 @@ class Daemon:
             counts=counts,
             hostname=self._settings.hostname,
             machine_id=self._settings.machine_id,
+            paces=self._paces,
         )
         return Section(
             pair,
@@ -168,6 +175,7 @@ class Daemon:
             hostname=self._settings.hostname,
             machine_id=self._settings.machine_id,
             state_dir=self._settings.places.state_dir,
+            paces=self._paces,
         )
         return BatchSection(
             batch,
@@ -318,6 +326,7 @@ class Daemon:
         batches, came_or_went = _kept(before.batches, fresh.batches)
         restart += [f"[[batch]] {name} {CAME_OR_WENT}" for name in came_or_went]
         self._config = replace(fresh, pairs=pairs, batches=batches)
+        self._paces.keep(self._config)
         return {"applied": applied, "needs_restart": restart, "notices": list(fresh.notices)}
 
     def _reconfigure(self, fresh: Config) -> list[str]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from syncd.config.types import Config
+from syncd.core.concurrency import MOST, Concurrency
+from syncd.engine.adaptive import Adaptive, Gauge
 from syncd.errors import ConfigError
 
-AUTO_THREADS = 8
+MOST_THREADS = 1000
+"""What `workers` may be at most: no limit on the rate leaves more of use."""
 
 
-def threads_for(config: Config) -> int:
-    """How many files move at once."""
+def threads_for(config: Config, gauge: Gauge) -> Adaptive:
+    """How many files move at once: as many as a section asks for; where one leaves it open, what is found right."""
     settings = [*(pair.s3 for pair in config.pairs), *(batch.s3 for batch in config.batches)]
-    asked = [s3.workers or s3.concurrency or AUTO_THREADS for s3 in settings]
-    return max(asked, default=1)
+    asked = [s3.workers or s3.concurrency for s3 in settings]
+    fixed = max((count for count in asked if count is not None), default=1)
+    if None in asked:
+        return Adaptive(gauge, Concurrency(most=max(fixed, MOST)))
+    return Adaptive(gauge, Concurrency(least=fixed, most=fixed, threads=fixed))
 
 
 def refuse_empty(config: Config) -> None:

@@ -13,6 +13,7 @@ from syncd.ports import Clock, Events
 from syncd.runtime.assembly import Assembly
 from syncd.runtime.batch_assembly import BatchAssembly
 from syncd.s3.counts import RequestCounts
+from syncd.s3.paces import Paces
 from syncd.store.database import Database
 from syncd.workers.batch import BatchSection
 from syncd.workers.section import Section
@@ -32,6 +33,7 @@ class Parts:
     transfers: TransferBoard
     stop: Stop
     pool: Pool
+    paces: Paces
     dry: bool
     counts: RequestCounts = field(default_factory=RequestCounts)
 
@@ -47,6 +49,7 @@ def sections_of(parts: Parts) -> list[Section]:
         counts=parts.counts,
         hostname=parts.hostname,
         machine_id=parts.machine_id,
+        paces=parts.paces,
         dry=parts.dry,
     )
     return [
@@ -68,6 +71,7 @@ def batches_of(parts: Parts) -> list[BatchSection]:
         hostname=parts.hostname,
         machine_id=parts.machine_id,
         state_dir=parts.state_dir,
+        paces=parts.paces,
         dry=parts.dry,
     )
     return [

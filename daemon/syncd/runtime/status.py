@@ -18,6 +18,7 @@ from syncd.lifecycle.transfers import TransferBoard
 from syncd.ports import Clock, Events
 from syncd.runtime.batch_status import FAILING_AFTER_S, STALE_INTERVALS, batch_health, batch_row
 from syncd.runtime.canaries import doubt, proven_at
+from syncd.runtime.plane import plane_of
 from syncd.runtime.times import rfc3339
 from syncd.s3.counts import REQUEST_KINDS
 from syncd.workers.audited import AuditStanding
@@ -46,6 +47,7 @@ class StatusBoard(Worker):
         totals: Callable[[], dict[str, int]],
         unresolved: Callable[[str], int],
         syslog: Callable[[], SyslogState | None] = lambda: None,
+        pace: Callable[[], dict[str, Any] | None] = lambda: None,
         stop: Stop,
         events: Events,
         clock: Clock,
@@ -59,6 +61,7 @@ class StatusBoard(Worker):
         self._totals = totals
         self._unresolved = unresolved
         self._syslog = syslog
+        self._pace = pace
         self._started = clock.now()
         self._snapshot: dict[str, Any] = {}
         self._waiting: dict[str, float | None] = {}
@@ -95,6 +98,7 @@ class StatusBoard(Worker):
             "transfers": self._transfers.snapshot(),
             "s3": self._s3([*rows, *batches]),
             "syslog": _syslog(self._syslog()),
+            "pace": self._pace(),
         }
         health, reasons = self._health(rows, oldest)
         snapshot["health"], snapshot["health_reasons"] = health, reasons
@@ -155,6 +159,7 @@ class StatusBoard(Worker):
             "next_full_pass_at": rfc3339(section.next_pass_at),
             "paused_until": rfc3339(section.paused_until),
             "endpoint_proven_at": rfc3339(proven_at(section.context)),
+            **plane_of([section.context]),
             "last_error": section.last_error or None,
             "audit": _audit(section.audit, self.clock.now()),
         }

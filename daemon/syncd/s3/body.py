@@ -33,6 +33,7 @@ class SentBody:
         self._at = 0
         self.sha256_hex = "" if sha256 is None else sha256.hex()
         self.signed = False
+        self.passing: Callable[[int], None] | None = None  # set while it is sent: a limit on the rate
 
     def __len__(self) -> int:
         return self._size
@@ -44,6 +45,8 @@ class SentBody:
         if not piece and left and count != 0:
             raise Stale(f"the file ended {left} bytes early while it was sent")
         self._at += len(piece)
+        if self.passing is not None:
+            self.passing(len(piece))
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -12,6 +12,7 @@ from syncd.core.model import ETag, ObjectFacts
 from syncd.errors import RemoteError, RemoteKind
 from syncd.ports import (
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -77,6 +78,13 @@ class BucketsObjects:
         """The buckets whose last listing did not come to its end."""
         return self._incomplete
 
+    @property
+    def detour(self) -> str:
+        """Of the first bucket that has one, of those that were asked for something so far."""
+        with self._lock:
+            opened = sorted(self._opened.items())
+        return next((f"{name}: {store.detour}" for name, store in opened if store.detour), "")
+
     def server_now(self) -> float:
         """The clock of the endpoint, by any bucket that answered; our own before."""
         with self._lock:
@@ -121,6 +129,13 @@ class BucketsObjects:
         bucket, rest = self._split(key)
         return bucket.put(rest, body, size, expect=expect, headers=headers, sums=sums)
 
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """As of the key's bucket."""
+        bucket, rest = self._split(key)
+        return bucket.start_put(rest, body, size, expect=expect, headers=headers, sums=sums)
+
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """As of the key's bucket."""
         bucket, rest = self._split(key)
@@ -137,6 +152,11 @@ class BucketsObjects:
         """As of the key's bucket."""
         bucket, rest = self._split(key)
         return bucket.complete_multipart(rest, upload_id, parts, expect=expect, size=size, sums=sums)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """As of the key's bucket."""
+        bucket, rest = self._split(key)
+        return bucket.list_parts(rest, upload_id)
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """As of the key's bucket."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+
+from syncd.s3.facts import http_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,6 +21,7 @@ class ServerClock:
         self._now = now
         self._monotonic = monotonic
         self._seen: tuple[float, float] | None = None
+        self._last = ""
 
     def now(self) -> float:
         """Seconds since the epoch on the server; our own before any answer."""
@@ -31,16 +32,15 @@ class ServerClock:
         """Read the Date of every answer of that client from now on. Twice is once."""
         client.meta.events.register("response-received.s3", self._received, unique_id=f"syncd-clock-{id(self)}")
 
+    def heard(self, date: str) -> None:
+        """That Date header came just now. One that is none tells nothing; the same again is older than it was."""
+        if date == self._last:
+            return
+        self._last = date
+        said = http_seconds(date)
+        if said is not None:
+            self._seen = (float(said), self._monotonic())
+
     def _received(self, *, response_dict: Any, **_: object) -> None:
-        if response_dict is None:
-            return
-        date = response_dict["headers"].get("date")
-        if date is None:
-            return
-        try:
-            said = parsedate_to_datetime(date)
-        except ValueError:  # a Date that is none tells nothing
-            return
-        if said.tzinfo is None:
-            said = said.replace(tzinfo=timezone.utc)
-        self._seen = (said.timestamp(), self._monotonic())
+        if response_dict is not None:
+            self.heard(response_dict["headers"].get("date") or "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
-AUTO_CONNECTIONS = 64
+AUTO_CONNECTIONS = 128
 """The most connections kept where concurrency is auto: a bound, they are opened as needed."""
 SPARE_CONNECTIONS = 8
 """For the listings and looks beside the transfers."""
@@ -30,7 +32,21 @@ FALLBACK_REGION = "us-east-1"
 """What stores other than AWS sign with where nothing is said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client, the credentials that it signs with, and the file or folder of the authorities that it trusts."""
+
+    client: S3Client
+    credentials: RenewingCredentials
+    authorities: str
+
+
 def connect(settings: S3) -> S3Client:
+    """The client of `connected` alone."""
+    return connected(settings).client
+
+
+def connected(settings: S3) -> Connection:
     """A client for that endpoint. Sends nothing, though credentials may be fetched (instance metadata, SSO).
 
     ConfigError: an unknown profile, no region, an endpoint or addressing that cannot be. RemoteError: no credentials.
@@ -54,7 +70,7 @@ def connect(settings: S3) -> S3Client:
     credentials.watch(client)
     sign_known_payloads(client)
     client.meta.events.register_first("needs-retry.s3", _give_up_on_our_own_errors, unique_id="syncd-own-errors")
-    return client
+    return Connection(client, credentials, _authorities(core))
 
 
 def is_aws(endpoint_url: str) -> bool:
@@ -81,6 +97,16 @@ def _renewing(session: botocore.session.Session, settings: S3) -> RenewingCreden
     renewing = RenewingCredentials(found, lookup)
     session.register_component("credential_provider", TheseCredentials(renewing))
     return renewing
+
+
+def _authorities(session: botocore.session.Session) -> str:
+    """As botocore finds them: ca_bundle of the profile or AWS_CA_BUNDLE, what `requests` heeds, its own."""
+    from botocore.httpsession import get_cert_path
+
+    named = session.get_config_variable("ca_bundle")
+    if named is None:
+        named = os.environ.get("REQUESTS_CA_BUNDLE", os.environ.get("CURL_CA_BUNDLE", True))
+    return str(get_cert_path(named))
 
 
 def _session(settings: S3) -> botocore.session.Session:

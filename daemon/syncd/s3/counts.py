@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ KINDS = {
     "CompleteMultipartUpload": "put",
     "GetObject": "get",
     "ListObjectsV2": "list",
+    "ListParts": "list",
     "HeadObject": "head",
     "HeadBucket": "head",
     "DeleteObject": "delete",
@@ -49,16 +50,19 @@ class RequestCounts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals = Requests()
+        self._totals = asdict(Requests())
 
     def snapshot(self) -> Requests:
         """The totals at this moment."""
-        return self._totals
+        with self._lock:
+            return Requests(**self._totals)
 
     def add(self, **more: int) -> None:
         """Add to the named totals."""
+        totals = self._totals
         with self._lock:
-            self._totals = replace(self._totals, **{name: getattr(self._totals, name) + n for name, n in more.items()})
+            for name, n in more.items():
+                totals[name] += n
 
     def attach(self, client: S3Client) -> None:
         """Count every attempt of that client from now on. Twice is once."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from calendar import timegm
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from syncd.core.model import ETag, ListedObject, ObjectFacts
@@ -45,6 +47,11 @@ def etag_of_parts(parts: Sequence[Part]) -> ETag | None:
 def crc64nvme_base64(value: int) -> str:
     """The eight bytes of the checksum, big-endian, as S3 writes them."""
     return base64.b64encode(value.to_bytes(8, "big")).decode("ascii")
+
+
+def crc32_base64(value: int) -> str:
+    """The four bytes of a CRC32, likewise."""
+    return base64.b64encode(value.to_bytes(4, "big")).decode("ascii")
 
 
 def any_checksum(answer: Mapping[str, Any]) -> str | None:
@@ -116,5 +123,48 @@ def _archived(answer: Mapping[str, Any]) -> bool:
     return asleep and 'ongoing-request="false"' not in answer.get("Restore", "")
 
 
-def _seconds(at: datetime | None) -> int:
-    return 0 if at is None else int(at.timestamp())
+def _seconds(at: datetime | int | None) -> int:
+    return 0 if at is None else at if isinstance(at, int) else int(at.timestamp())
+
+
+# --- from the headers themselves, as the lean client has them ---
+
+_CHECKSUMS = tuple((f"Checksum{name}", f"x-amz-checksum-{name.lower()}") for name in ALGORITHMS)
+_NAMED = (
+    ("ETag", "etag"),
+    ("ContentLength", "content-length"),
+    ("ContentRange", "content-range"),
+    ("VersionId", "x-amz-version-id"),
+    ("StorageClass", "x-amz-storage-class"),
+    ("ArchiveStatus", "x-amz-archive-status"),
+    ("Restore", "x-amz-restore"),
+    ("ChecksumType", "x-amz-checksum-type"),
+    *_CHECKSUMS,
+)
+_META = "x-amz-meta-"
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT", re.ASCII)
+_MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
+
+
+def answer_of(headers: Mapping[str, str]) -> dict[str, Any]:
+    """An answer's headers (names in lower case) as boto3 would have named what is in them."""
+    answer: dict[str, Any] = {name: headers[header] for name, header in _NAMED if header in headers}
+    if "last-modified" in headers:
+        answer["LastModified"] = http_seconds(headers["last-modified"])
+    metadata = {name[len(_META) :]: value for name, value in headers.items() if name.startswith(_META)}
+    if metadata:
+        answer["Metadata"] = metadata
+    return answer
+
+
+def http_seconds(text: str) -> int | None:
+    """Seconds since the epoch of an HTTP date; None where it is none."""
+    found = _HTTP_DATE.fullmatch(text)
+    try:
+        if found is not None and found.group(2) in _MONTHS:
+            day, month, year, hour, minute, second = found.groups()
+            return timegm((int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second)))
+        said = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return int((said if said.tzinfo else said.replace(tzinfo=timezone.utc)).timestamp())

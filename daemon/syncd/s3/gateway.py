@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from syncd import checkpoint
 from syncd.core.model import ETag, ObjectFacts
-from syncd.errors import RemoteError, RemoteKind, Stale
+from syncd.errors import RemoteError, Stale
 from syncd.ports import (
     Capabilities,
     Checksums,
+    ListedPart,
     ListPage,
     Matches,
     ObjectBody,
@@ -28,7 +29,8 @@ from syncd.s3.body import ReadBody, sendable, signed_payload
 from syncd.s3.clock import ServerClock
 from syncd.s3.counts import RequestCounts
 from syncd.s3.facts import any_checksum, etag_of_parts, object_facts, parse_etag, put_answer, version_id
-from syncd.s3.parameters import Parameters, byte_range, condition, described, matching, quoted, sums_of
+from syncd.s3.parameters import Parameters, byte_range, condition, described, quoted, sums_of
+from syncd.s3.reading import pinned_read, refuse_other, whole_size
 from syncd.s3.translate import GONE, Place, error_code, error_status
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Boto3Objects:
     """One bucket as an ObjectStore. Thread-safe; several may share a client, a clock and the counts.
 
     `checksum` is that of `[s3]`: crc64nvme, sha256 or none. `capabilities` are what the probe saw there. `journal` is
-    told of the uploads that a large copy makes.
+    told of the uploads that a large copy makes. `detour`: why the hot calls come here, if they do (see `planes`).
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Boto3Objects:
         counts: RequestCounts | None = None,
         clock: ServerClock | None = None,
         journal: copying.Journal | None = None,
+        detour: str = "",
     ) -> None:
         self.client = client
         self.bucket = bucket
+        self.detour = detour
         self.capabilities = capabilities
         self.counts = counts or RequestCounts()
         self.place = Place(client.meta.endpoint_url, bucket)
@@ -78,6 +82,7 @@ class Boto3Objects:
             counts=self.counts,
             clock=self._clock,
             journal=self._journal,
+            detour=self.detour,
         )
 
     @property
@@ -95,12 +100,12 @@ class Boto3Objects:
         """All objects below prefix in key order, up to a thousand a page. RemoteError where that is not sure."""
         return listing.pages(lambda token: self._list_page(prefix, token), prefix, self.place.at(prefix))
 
-    def _list_page(self, prefix: str, token: str) -> Any:
+    def _list_page(self, prefix: str, token: str) -> listing.Fetched:
         more: Parameters = {"ContinuationToken": token} if token else {}
         with self.place.at(prefix).translated(), checkpoint.S3_LIST:
             answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1000, **more)
         self._bucket_seen = True
-        return answer
+        return listing.fetched(answer)
 
     def head(self, key: str) -> ObjectFacts | None:
         """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
@@ -121,6 +126,10 @@ class Boto3Objects:
                 return None
         self._bucket_seen = True
         return answer
+
+    def saw_bucket(self) -> None:
+        """Another way to it found the bucket there."""
+        self._bucket_seen = True
 
     def _see_bucket(self) -> None:
         """Ask once whether the bucket is there: the 404 of a HEAD does not say what is missing."""
@@ -145,17 +154,14 @@ class Boto3Objects:
 
         With a version id that version is read, whatever is newest; only then may `expect` be None.
         """
-        asked = _pinned_read(expect, version_id, byte_range(start, length), self.capabilities)
+        asked = pinned_read(expect, version_id, byte_range(start, length), self.capabilities)
         place = self.place.at(key)
         with place.translated(pinned=True), checkpoint.S3_GET:
             answer = self.client.get_object(Bucket=self.bucket, Key=key, **asked)
         stream = answer["Body"]
         try:
-            if expect is not None and parse_etag(answer.get("ETag")) != expect:  # a store that ignores If-Match
-                raise Stale(f"{place}: it changed")
-            if version_id is not None and answer.get("VersionId") != version_id:  # one that ignores versionId
-                raise Stale(f"{place}: the store did not give the version {version_id}")
-            size = _whole_size(answer, start, length, place)
+            refuse_other(answer, expect, version_id, place)
+            size = whole_size(answer, start, length, place)
             yield ReadBody(
                 stream, object_facts(answer, size=size), place, received=lambda n: self.counts.add(bytes_down=n)
             )
@@ -189,6 +195,12 @@ class Boto3Objects:
             answer: PutAnswer = _unless_too_large(send)
         self.counts.add(bytes_up=size)
         return answer
+
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """The SDK sends and waits in one: all of it happens when the answer is asked for."""
+        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """Begin an upload in parts and return its id."""
@@ -239,6 +251,17 @@ class Boto3Objects:
         if seen is None or seen.etag != etag_of_parts(parts):
             raise Stale(f"{self.place.at(key)}: completed, and not to be told from what another writer put there")
         return PutAnswer(etag=seen.etag, version_id=seen.version_id, checksum=seen.checksum)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """The parts that the store has of an upload, by number. RemoteError MISSING: the upload is gone."""
+        place = self.place.at(key)
+
+        def ask(after: int) -> Any:
+            named: Parameters = {"PartNumberMarker": after} if after else {}
+            with place.translated(), checkpoint.S3_LIST_PARTS:
+                return self.client.list_parts(Bucket=self.bucket, Key=key, UploadId=upload_id, **named)
+
+        return listing.parts(ask, place)
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop an upload of ours. One that is gone already is no error."""
@@ -310,6 +333,8 @@ class Boto3Objects:
         checksum: Parameters = {}
         if self._checksum == "crc64nvme" and self.capabilities.stores_checksum:
             checksum = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+        elif self._checksum == "sha256":  # a store that was not told of it refuses the parts that carry one
+            checksum = {"ChecksumAlgorithm": "SHA256"}
         with checkpoint.S3_CREATE:
             answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **parameters, **checksum)
         return answer["UploadId"]
@@ -354,18 +379,6 @@ def _part(part: Part) -> Any:
     return named
 
 
-def _pinned_read(expect: ETag | None, version_id: str | None, asked: str, capabilities: Capabilities) -> Parameters:
-    """The parameters of a GET that pin what is read. ValueError where nothing does."""
-    if expect is None and version_id is None:
-        raise ValueError("a read without an ETag needs a version id")
-    more: Parameters = {"Range": asked} if asked else {}
-    if expect is not None:
-        more["IfMatch"] = matching(expect, capabilities)
-    if version_id is not None:
-        more["VersionId"] = version_id
-    return more
-
-
 def _unless_too_large(send: Callable[[bool], Any]) -> Any:
     """Send with all metadata; with the essential one alone where the store takes no more."""
     from botocore.exceptions import ClientError
@@ -376,20 +389,3 @@ def _unless_too_large(send: Callable[[bool], Any]) -> Any:
         if error_code(error) != "MetadataTooLarge":
             raise
         return send(False)
-
-
-def _whole_size(answer: Any, start: int, length: int | None, place: Place) -> int:
-    """The size of the whole object, once the answer is the range that was asked for."""
-    sent, told = int(answer["ContentLength"]), answer.get("ContentRange", "")
-    if not told:
-        if start or (length is not None and sent > length):
-            raise RemoteError(RemoteKind.CORRUPT, f"{place}: the store ignored the range that was asked for")
-        return sent
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
-    if found is None:
-        raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} makes no sense")
-    first, last, whole = (int(number) for number in found.groups())
-    wanted = whole - 1 if length is None else min(start + length, whole) - 1
-    if (first, last) != (start, wanted) or sent != last - first + 1:
-        raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} is not the one that was asked for")
-    return whole

@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import lt
 from typing import Any
 
 from syncd.core.model import ListedObject
 from syncd.errors import RemoteError, RemoteKind
-from syncd.ports import ListPage
-from syncd.s3.facts import listed_object
+from syncd.ports import ListedPart, ListPage, Part
+from syncd.s3.facts import any_checksum, listed_object, parse_etag
 from syncd.s3.translate import Place
 
-Fetch = Callable[[str], Mapping[str, Any]]
-"""Asks for the page that a continuation token names ("": the first), answered as ListObjectsV2 does."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One page as a plane read it. `truncated` None: the answer did not say. `token`: where the next one is."""
+
+    rows: list[ListedObject]
+    truncated: bool | None
+    token: str = ""
+
+
+Fetch = Callable[[str], Fetched]
+"""Asks for the page that a continuation token names ("": the first)."""
+
+
+def fetched(answer: Mapping[str, Any]) -> Fetched:
+    """The page that boto3's ListObjectsV2 answered."""
+    rows = [listed_object(row) for row in answer.get("Contents", ())]
+    token = answer.get("NextContinuationToken") or ""
+    return Fetched(rows=rows, truncated=answer.get("IsTruncated"), token=str(token))
 
 
 def pages(fetch: Fetch, prefix: str, place: Place) -> Iterator[ListPage]:
     """All pages. RemoteError where a key is out of order or foreign, or a next page out of reach."""
-    token, last_key = "", b""
-    first = True
+    token, last_key = "", None
     while True:
-        answer = fetch(token)
-        if "IsTruncated" not in answer:  # a page of some other server would be an empty bucket
+        page = fetch(token)
+        if page.truncated is None:  # a page of some other server would be an empty bucket
             raise _broken(place, "the answer is no listing")
-        rows = [listed_object(row) for row in answer.get("Contents", ())]
-        for row in rows:
-            key = row.key.encode("utf-8", "surrogatepass")
-            if not first and key <= last_key:
-                raise _broken(place, f"{row.key!r} is out of order")
-            if not row.key.startswith(prefix):
-                raise _broken(place, f"{row.key!r} is not below {prefix!r}")
-            first, last_key = False, key
-        if not answer.get("IsTruncated"):
-            yield ListPage(rows, last=True)
+        last_key = _in_order([row.key for row in page.rows], last_key, prefix, place)
+        if not page.truncated:
+            yield ListPage(page.rows, last=True)
             return
-        token = _next_token(answer, token, place)
-        yield ListPage(rows, last=False)
+        token = _next_token(page, token, place)
+        yield ListPage(page.rows, last=False)
+
+
+def _in_order(keys: list[str], last_key: str | None, prefix: str, place: Place) -> str | None:
+    """The last key, once they all follow each other and stand below the prefix.
+
+    Text compares by code points, which is the order of its UTF-8 bytes. What lies between two keys with a prefix has
+    it, too.
+    """
+    if not keys:
+        return last_key
+    if (last_key is not None and keys[0] <= last_key) or not all(map(lt, keys, islice(keys, 1, None))):
+        before = [last_key, *keys[:-1]]
+        wrong = next(key for key, other in zip(keys, before, strict=True) if other is not None and key <= other)
+        raise _broken(place, f"{wrong!r} is out of order")
+    if not (keys[0].startswith(prefix) and keys[-1].startswith(prefix)):
+        wrong = next(key for key in keys if not key.startswith(prefix))
+        raise _broken(place, f"{wrong!r} is not below {prefix!r}")
+    return keys[-1]
+
+
+def parts(fetch: Callable[[int], Mapping[str, Any]], place: Place) -> Sequence[ListedPart]:
+    """Every part of an upload, asked for page by page behind a number. RemoteError where the pages lead nowhere."""
+    found: list[ListedPart] = []
+    after = 0
+    while True:
+        answer = fetch(after)
+        for row in answer.get("Parts", ()):
+            part = Part(int(row["PartNumber"]), parse_etag(row.get("ETag")), any_checksum(row))
+            found.append(ListedPart(part, int(row["Size"])))
+        if not answer.get("IsTruncated"):
+            return found
+        following = int(answer.get("NextPartNumberMarker") or 0)
+        if following <= after:
+            raise _broken(place, "its next page of parts is itself")
+        after = following
 
 
 def below(row: ListedObject, bucket: str) -> ListedObject:
@@ -43,13 +90,12 @@ def below(row: ListedObject, bucket: str) -> ListedObject:
     return ListedObject(f"{bucket}/{row.key}", row.size, row.etag, row.last_modified_s, row.archived)
 
 
-def _next_token(answer: Mapping[str, Any], token: str, place: Place) -> str:
-    following = answer.get("NextContinuationToken")
-    if not following:
+def _next_token(page: Fetched, token: str, place: Place) -> str:
+    if not page.token:
         raise _broken(place, "it is truncated, and no token leads on")
-    if following == token:
+    if page.token == token:
         raise _broken(place, "its next page is itself")
-    return str(following)
+    return page.token
 
 
 def _broken(place: Place, what: str) -> RemoteError:

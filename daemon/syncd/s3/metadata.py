@@ -84,6 +84,8 @@ def claims(metadata: Mapping[str, str], *, size: int) -> Claims:
 
 def _encoded_value(value: str) -> str:
     """Printable ASCII as it stands; `%`, spaces at either end and all else as %XX of its UTF-8 bytes."""
+    if value.isascii() and value.isprintable() and "%" not in value and value[:1] != " " and value[-1:] != " ":
+        return value
     inner = len(value) - len(value.lstrip(" ")), len(value.rstrip(" "))
     return "".join(
         char

@@ -15,6 +15,22 @@ from syncd.s3.facts import crc64nvme_base64
 
 Parameters = dict[str, Any]
 
+HEADERS = {
+    "IfMatch": "if-match",
+    "IfNoneMatch": "if-none-match",
+    "Range": "range",
+    "StorageClass": "x-amz-storage-class",
+    "ACL": "x-amz-acl",
+    "ContentType": "content-type",
+    "ContentMD5": "content-md5",
+    "ChecksumAlgorithm": "x-amz-sdk-checksum-algorithm",
+    "ChecksumCRC64NVME": "x-amz-checksum-crc64nvme",
+    "ChecksumSHA256": "x-amz-checksum-sha256",
+    "ChecksumCRC32": "x-amz-checksum-crc32",
+    "ChecksumMode": "x-amz-checksum-mode",
+}
+"""The headers that boto3 makes of the parameters that we give it."""
+
 
 def quoted(etag: ETag) -> str:
     """As HTTP wants it."""
@@ -75,3 +91,11 @@ def byte_range(start: int, length: int | None) -> str:
     if start == 0 and length is None:
         return ""
     return f"bytes={start}-" if length is None else f"bytes={start}-{start + length - 1}"
+
+
+def headers_of(parameters: Parameters) -> dict[str, str]:
+    """Those parameters as boto3 would send them. KeyError where one of them has no header here."""
+    sent = {HEADERS[name]: value for name, value in parameters.items() if name != "Metadata"}
+    for name, value in parameters.get("Metadata", {}).items():
+        sent[f"x-amz-meta-{name}"] = value
+    return sent

@@ -46,6 +46,12 @@ class RenewingCredentials:
         """The next signature looks for other credentials first."""
         self._refused = True
 
+    def hear(self, code: str) -> bool:
+        """A store refused a request with that word; whether other credentials may do."""
+        if code in REFUSALS:
+            self.refused()
+        return code in REFUSALS
+
     def get_frozen_credentials(self) -> Any:
         """Those to sign one request with."""
         if self._refused:
@@ -62,8 +68,7 @@ class RenewingCredentials:
                 self._found, self._refused = found, False
 
     def _answered(self, *, parsed: Any, **_: object) -> None:
-        if str(parsed.get("Error", {}).get("Code", "")) in REFUSALS:
-            self.refused()
+        self.hear(str(parsed.get("Error", {}).get("Code", "")))
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else the SDK asks of credentials, of those that are in use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from syncd.errors import Raced, RemoteError, RemoteKind, Stale, SyncdError
 
@@ -105,8 +105,32 @@ class Place:
 
 
 def refused(error: ClientError, place: Place, *, pinned: bool = False, in_parts: bool = False) -> RemoteError | Stale:
-    """What an answer with an error status means."""
-    code, status, words = error_code(error), error_status(error), error.response.get("Error", {}).get("Message", "")
+    """What an answer with an error status means, as botocore gives it."""
+    told = error.response.get("ResponseMetadata", {})
+    if in_parts and error_code(error) == "NoSuchUpload" and told.get("RetryAttempts", 0):
+        return Stale(f"{place}: completed, perhaps by us: the first answer was lost")
+    return refusal(
+        error_status(error),
+        error_code(error),
+        error.response.get("Error", {}).get("Message", ""),
+        place,
+        pinned=pinned,
+        in_parts=in_parts,
+        ids=(told.get("RequestId", ""), told.get("HostId", "")),
+    )
+
+
+def refusal(
+    status: int,
+    code: str,
+    words: str,
+    place: Place,
+    *,
+    pinned: bool = False,
+    in_parts: bool = False,
+    ids: tuple[str, str] = ("", ""),
+) -> RemoteError | Stale:
+    """What an answer with an error status means. `ids`: the request's and the host's, to be named to who runs it."""
     if status == 412 or code == "PreconditionFailed":
         return Stale(f"{place}: it changed")
     if pinned and code in GONE:
@@ -114,15 +138,13 @@ def refused(error: ClientError, place: Place, *, pinned: bool = False, in_parts:
     if code in RACES:
         if pinned and not in_parts:
             return Raced(f"{place}: another writer was faster")
-        return RemoteError(_K.UNAVAILABLE, f"{place}: another writer was at it", hint="start again", code=code)
-    if in_parts and code == "NoSuchUpload" and error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0):
-        return Stale(f"{place}: completed, perhaps by us: the first answer was lost")
+        return RemoteError(_K.UNAVAILABLE, f"{place}: another writer was at it", hint="start again", code=code, ids=ids)
     kind, what, hint = CODES.get(code) or STATUSES.get(status) or _by_class(status, bare=code == str(status))
     if code == "NoSuchBucket":
         what = f"the bucket {place.bucket} does not exist on {place.endpoint}"
         hint = "create it or fix remote in [[pair]]"
     said = f" ({code}: {words})" if words and words.lower() != what else f" ({code})"
-    return RemoteError(kind, f"{place}: {what}{said}", hint=hint, code=code)
+    return RemoteError(kind, f"{place}: {what}{said}", hint=hint, code=code, ids=ids)
 
 
 def failed(error: BotoCoreError, place: Place) -> Exception:
@@ -134,13 +156,11 @@ def failed(error: BotoCoreError, place: Place) -> Exception:
         return inner
     match error:
         case boto.EndpointConnectionError():
-            return _unconnected(inner, place)
+            return unconnected(str(inner), place)
         case boto.ConnectTimeoutError() | boto.ReadTimeoutError():
-            return _unavailable(place, "no answer in time", "is the endpoint up, a firewall between?", error)
+            return late(place, _name(error))
         case boto.SSLError():
-            return _unavailable(
-                place, f"TLS failed: {inner}", "check the scheme of endpoint_url and AWS_CA_BUNDLE", error
-            )
+            return untrusted(str(inner), place, _name(error))
         case boto.ProxyConnectionError():
             return _unavailable(place, "the proxy does not answer", "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY", error)
         case boto.IncompleteReadError():
@@ -171,9 +191,21 @@ def _by_class(status: int, *, bare: bool) -> tuple[RemoteKind, str, str]:
     return _K.REJECTED, "the store refused the request", doubt
 
 
-def _unconnected(inner: Any, place: Place) -> RemoteError:
+def late(place: Place, code: str) -> RemoteError:
+    """Nobody answered in time."""
+    return RemoteError(
+        _K.UNAVAILABLE, f"{place}: no answer in time", hint="is the endpoint up, a firewall between?", code=code
+    )
+
+
+def untrusted(reason: str, place: Place, code: str) -> RemoteError:
+    """No TLS came about, or none that can be trusted."""
+    hint = "check the scheme of endpoint_url and AWS_CA_BUNDLE"
+    return RemoteError(_K.UNAVAILABLE, f"{place}: TLS failed: {reason}", hint=hint, code=code)
+
+
+def unconnected(text: str, place: Place) -> RemoteError:
     """No connection came about: no such host, or nobody who answers there."""
-    text = str(inner)
     if "resolve" in text or "getaddrinfo" in text or "Name or service" in text:
         return RemoteError(
             _K.UNAVAILABLE, f"{place}: the host name is not known", hint="check endpoint_url and DNS", code="DNS"

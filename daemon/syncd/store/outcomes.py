@@ -66,6 +66,12 @@ def write_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) 
     return results
 
 
+def write_groups(connection: sqlite3.Connection, groups: Sequence[Sequence[Outcome]]) -> list[object]:
+    """Several groups as one. A result is the list of that group's results."""
+    results = iter(write_outcomes(connection, [outcome for group in groups for outcome in group]))
+    return [[next(results) for _ in group] for group in groups]
+
+
 def _subject(change: Commit) -> RelPath | None:
     if change.path is None and change.put is not None:
         return change.put.path

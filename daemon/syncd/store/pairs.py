@@ -9,11 +9,11 @@ from dataclasses import astuple, dataclass
 
 from syncd.core.model import Digest, LocalStat, Record
 from syncd.core.paths import RelPath
-from syncd.ports import Clock, Commit, Hashes
+from syncd.ports import Clock, Commit, Hashes, LeftUpload, SentPart, UploadSource
 from syncd.store.connection import Readers
 from syncd.store.hashes import HashCache
 from syncd.store.history import History
-from syncd.store.outcomes import Outcome, write_outcomes
+from syncd.store.outcomes import Outcome, write_groups, write_outcomes
 from syncd.store.plans import Plans
 from syncd.store.records import Records
 from syncd.store.uploads import Uploads
@@ -104,13 +104,32 @@ class PairStore:
         """Queue one outcome. The future gives the stored record, with its seq, when it is durable; or raises Stale."""
         return self._writer.submit(write_outcomes, Outcome(self._ids.pair_id, self._ids.set_id, change))
 
+    def commit_all(self, changes: Sequence[Commit]) -> Future[Sequence[object]]:
+        """Queue several outcomes as one job. The future gives for each the stored record, None, or what refused it."""
+        return self._writer.submit(
+            write_groups, [Outcome(self._ids.pair_id, self._ids.set_id, change) for change in changes]
+        )
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        """Those that are the local side of some record."""
+        return self._records.known_inodes(inodes)
+
     def get(self, path: RelPath) -> Record | None:
         """The record of one path, as last committed."""
         return self._records.get(path)
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
-        """Every record, or those below a folder or behind a path, in byte order; what changes may be seen or not."""
-        return self._records.walk(under, after=after)
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        """How many rows there are behind `after`, up to `until` ("": to the end), and the newest of their numbers."""
+        return self._records.mark(after, until)
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
+        """Every record, or those below a folder, behind a path or up to one, in byte order.
+
+        What changes meanwhile may be seen or not.
+        """
+        return self._records.walk(under, after=after, until=until)
 
     def count(self) -> int:
         """How many records there are."""
@@ -206,9 +225,9 @@ class PairStore:
         """Forget the halted and the accepted plan."""
         self._plans.clear()
 
-    def journal_upload(self, key: str, upload_id: str) -> None:
-        """Remember an upload in parts, durable on return."""
-        self._uploads.add(key, upload_id)
+    def journal_upload(self, key: str, upload_id: str, source: UploadSource | None = None) -> None:
+        """Remember an upload in parts, and what it needs to go on later, durable on return."""
+        self._uploads.add(key, upload_id, source)
 
     def forget_upload(self, upload_id: str) -> None:
         """Drop an upload that was completed or aborted."""
@@ -217,6 +236,22 @@ class PairStore:
     def open_uploads(self) -> list[tuple[str, str]]:
         """(key, upload id) of every upload of this pair in this bucket, oldest first."""
         return self._uploads.all()
+
+    def note_part(self, upload_id: str, sent: SentPart) -> None:
+        """Remember a part that the store has taken, durable on return."""
+        self._uploads.note(upload_id, sent)
+
+    def leave_upload(self, upload_id: str | None = None) -> None:
+        """Nobody is at that upload any more, or at any; durable on return."""
+        self._uploads.leave(upload_id)
+
+    def left_uploads(self) -> list[LeftUpload]:
+        """Those that nobody is at and that can go on, oldest first."""
+        return self._uploads.left()
+
+    def take_upload(self, upload_id: str) -> bool:
+        """Be the one that is at it; False where somebody was faster."""
+        return self._uploads.take(upload_id)
 
     def removals_since(self, since: float) -> int:
         """How many deletions, on either side, the history holds since then (seconds since the epoch)."""

@@ -18,10 +18,12 @@ COLUMNS = (
 )
 SELECT_RECORD = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND path = ?"
 SELECT_PAGE = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND path > ? AND path < ? ORDER BY path LIMIT {PAGE}"
+SELECT_MARK = "SELECT count(*), coalesce(max(seq), 0) FROM record WHERE set_id = ? AND path > ? AND path < ?"
 SELECT_INODE = (
     f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND stat_inode = ? AND stat_size = ? AND stat_mtime_ns = ? "
     "ORDER BY seq DESC LIMIT 1"
 )
+SELECT_KNOWN_INODES = "SELECT DISTINCT stat_inode FROM record WHERE set_id = ? AND stat_inode IN ({})"
 SELECT_HOLDING = f"SELECT {COLUMNS} FROM record WHERE set_id = ? AND digest IN ({{}}) ORDER BY path"
 SELECT_NTH_NEWEST = (
     "SELECT stat_mtime_ns, path FROM record WHERE set_id = ? AND local = 'present' AND stat_mtime_ns IS NOT NULL "
@@ -98,6 +100,11 @@ def record_of(row: Row) -> Record:
     )
 
 
+def _behind(path: str) -> bytes:
+    """What sorts right behind it: no name holds a NUL."""
+    return order(path) + b"\0"
+
+
 class Records:
     """The records of one set, read on the caller's thread."""
 
@@ -110,11 +117,20 @@ class Records:
         row = self._readers.row(SELECT_RECORD, (self._set_id, order(path)))
         return None if row is None else record_of(row)
 
-    def walk(self, under: RelPath | None = None, *, after: RelPath | None = None) -> Iterator[Record]:
-        """Every record in byte order, or those below a folder, or behind a path; pages of 1,000, each by itself."""
+    def mark(self, after: str, until: str) -> tuple[int, int]:
+        """How many rows there are behind `after`, up to `until` ("": to the end), and the newest of their numbers."""
+        found = self._readers.row(SELECT_MARK, (self._set_id, order(after), _behind(until) if until else END))
+        return (0, 0) if found is None else (int(found[0]), int(found[1]))
+
+    def walk(
+        self, under: RelPath | None = None, *, after: RelPath | None = None, until: RelPath | None = None
+    ) -> Iterator[Record]:
+        """Every record in byte order, or those below a folder, behind a path or up to one; pages of 1,000."""
         last, end = (b"", END) if under is None else (order(under) + b"/", order(under) + b"0")  # "0" follows "/"
         if after is not None:
             last = max(last, order(after))
+        if until is not None:
+            end = min(end, _behind(until))
         while True:
             page = self._readers.rows(SELECT_PAGE, (self._set_id, last, end))
             for row in page:
@@ -127,6 +143,12 @@ class Records:
         """The record (of several the newest) whose local side was that file."""
         row = self._readers.row(SELECT_INODE, (self._set_id, wide(inode), size, wide(mtime_ns)))
         return None if row is None else record_of(row)
+
+    def known_inodes(self, inodes: Sequence[int]) -> frozenset[int]:
+        """Those that are the local side of some record."""
+        marks = ",".join("?" * len(inodes))
+        rows = self._readers.rows(SELECT_KNOWN_INODES.format(marks), (self._set_id, *map(wide, inodes)))
+        return frozenset(int(row[0]) for row in rows)
 
     def holding(self, digests: Sequence[Digest]) -> Iterator[Record]:
         """The records of these contents. No index helps: it reads the whole set once for each 128 of them."""

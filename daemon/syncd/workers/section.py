@@ -16,10 +16,11 @@ from syncd.engine.backlog import Backlog
 from syncd.engine.claims import Claims
 from syncd.engine.context import Context
 from syncd.engine.cycle import Cycle
-from syncd.engine.multipart import abort_open_uploads
+from syncd.engine.leftover import drop_left_uploads, tidy_uploads
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
+from syncd.engine.sweep import Memory
 from syncd.engine.tally import Tally
 from syncd.engine.verify import Scope, Totals, Verification
 from syncd.errors import ConfigError, PairHalted, RemoteError, RemoteKind, SyncdError
@@ -83,6 +84,8 @@ class Section(Standing):
         self._tidied: set[tuple[str, ...]] = set()
         self.claims = Claims()
         self._hot = Tally()
+        self._remembers: Context | None = None
+        self._memory = Memory()
         self._lock = threading.Lock()
 
     # --- the world ---
@@ -135,7 +138,9 @@ class Section(Standing):
                 lambda: [record.path for record in context.records.walk() if record.local is LocalState.CLEANING]
             )
         if bucket not in self._tidied:
-            abort_open_uploads(context)
+            tidy_uploads(context)
+        else:
+            drop_left_uploads(context)
         self._tidied |= {root, bucket}
 
     def _proved(self, context: Context) -> Context:
@@ -165,6 +170,10 @@ class Section(Standing):
                 self._events.emit(events.FILE_HELD, pair=self.name, path=path, reason=reason)
         return isinstance(verdict, Ready)
 
+    def quiet(self, path: RelPath, stat: LocalStat) -> bool:
+        """Whether it was left alone for `settle` by its times, and no event tells otherwise."""
+        return self.stability.quiet(path, stat, self._clock.now_ns())
+
     # --- passes ---
 
     @property
@@ -181,7 +190,17 @@ class Section(Standing):
         """One full pass, or one over a folder. Raises what stops it: RemoteError, PairHalted, FatalError."""
         context = self.prepare(dry=dry)
         held = under is not None and bool(self.halted_plan)  # a halted plan is not carried out by instalments
-        cycle = Cycle(context, self._pool, self.backlog, once=self.once, under=under, dry=dry, held=held, moved=moved)
+        cycle = Cycle(
+            context,
+            self._pool,
+            self.backlog,
+            once=self.once,
+            under=under,
+            dry=dry,
+            held=held,
+            moved=moved,
+            memory=self._memory_of(context),
+        )
         if not dry:
             self._state("scanning" if self.state != "draining" else "draining")
         before = self._requests()
@@ -197,6 +216,12 @@ class Section(Standing):
         if not dry:
             self._passed(report, whole=under is None)
         return report, cycle
+
+    def _memory_of(self, context: Context) -> Memory:
+        """What passes remember of this very world: another one may decide otherwise."""
+        if self._remembers is not context:
+            self._remembers, self._memory = context, Memory()
+        return self._memory
 
     def verification(
         self, scope: Scope, *, gone: Callable[[], bool], moved: Callable[[Totals], None] = lambda _: None

@@ -344,7 +344,7 @@ def test_what_we_did_not_upload_or_cannot_prove_is_never_cleaned(record: Record)
 
 
 def test_an_unproven_object_in_an_archive_tier_is_left_until_it_can_be_read() -> None:
-    archived = replace(OBJECT, archived=True)
+    archived = OBJECT._replace(archived=True)
     unproven = replace(RECORD, proof=ProofKind.NONE)
     assert decide(cell_of(Sides(unproven, THEN, OBJECT)), CLEANS).id == "clean"
     assert decide(cell_of(Sides(unproven, THEN, archived)), CLEANS).id == "in-step"

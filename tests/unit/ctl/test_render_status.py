@@ -360,3 +360,11 @@ def test_how_old_the_audit_is_and_what_it_found(audit: dict[str, Any], line: str
 
 def test_a_pair_without_an_audit_does_not_speak_of_it() -> None:
     assert "audit" not in render_status(status_row(), NOW, Look())
+
+
+def test_a_pair_or_a_batch_that_goes_by_boto3_says_why_and_any_other_is_silent() -> None:
+    detour = {"plane": "boto3", "plane_reason": "https goes by a proxy"}
+    status = status_row(pairs=[pair_row(**detour)], batches=[batch_row(**detour)])
+    assert render_status(status, NOW, Look(width=120)).count("by boto3: https goes by a proxy") == 2
+    lean = status_row(pairs=[pair_row(plane="lean", plane_reason=None)], batches=[batch_row(plane=None)])
+    assert "boto3" not in render_status(lean, NOW, Look(width=120))

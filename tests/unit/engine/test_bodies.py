@@ -11,7 +11,7 @@ from awscrt.checksums import crc64nvme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.engine.checksum import checksums, crc64nvme_text, disagrees
+from syncd.engine.checksum import checksums, crc64nvme_of, crc64nvme_text, disagrees
 from syncd.engine.watched import Watched
 from syncd.errors import Stale
 from syncd.lifecycle.stop import Stop
@@ -110,3 +110,25 @@ def test_all_that_is_known_goes_with_the_body() -> None:
 def test_an_answer_disagrees_only_where_it_can_be_compared(answer: str | None, wrong: bool) -> None:
     assert disagrees(answer, KNOWN) is wrong
     assert not disagrees(answer, Hashes())
+
+
+@given(st.integers(min_value=1, max_value=200), st.integers(min_value=1, max_value=40))
+def test_the_sum_of_a_range_follows_from_the_marks_of_one_read_or_is_not_known(size: int, piece: int) -> None:
+    body = bytes(range(size))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("syncd.local.digest.MARK", 8)
+        patch.setattr("syncd.engine.checksum.MARK", 8)
+        digester = Digester({"crc64nvme"})
+        for at in range(0, size, piece):
+            digester.update(body[at : at + piece])
+        seen = digester.result()
+        for start in range(0, size, 4):
+            length = min(24, size - start)
+            told = crc64nvme_of(seen, size, start, length)
+            assert told in {None, crc64nvme(body[start : start + length])}
+            if piece in {1, 2, 4, 8} and start % 8 == 0:
+                assert told is not None
+
+
+def test_marks_are_no_part_of_what_hashes_are_equal_by() -> None:
+    assert Hashes(crc64nvme=1, marks=(1,)) == Hashes(crc64nvme=1)

@@ -10,7 +10,7 @@ import pytest
 from support.fake_store import FakeObjects
 from support.lone_host import LoneHost, lone_host
 from syncd.core.model import Mode, ObjectFacts
-from syncd.engine.cycle import STRIKES
+from syncd.engine.breaker import STRIKES
 from syncd.errors import Raced, RemoteError, RemoteKind
 from syncd.ports import PutAnswer
 from syncd.runtime.once import exit_of

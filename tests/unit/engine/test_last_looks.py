@@ -292,7 +292,7 @@ def test_what_was_displaced_is_dropped_only_while_it_is_that_very_file(tmp_path:
     assert stat is not None
     name = tree.trash(A, expect=stat)
     with pytest.raises(Stale):
-        tree.remove(ExpiredTrash(name, expect=replace(stat, mtime_ns=stat.mtime_ns + 1)))
+        tree.remove(ExpiredTrash(name, expect=stat._replace(mtime_ns=stat.mtime_ns + 1)))
     assert trash(lone) == [b"first"]
     tree.remove(ExpiredTrash(name, expect=stat))
     assert trash(lone) == []

@@ -92,7 +92,7 @@ def test_a_void_member_is_no_version_of_anything(lone: LoneHost) -> None:
 def test_a_file_that_is_not_the_one_that_was_looked_at_is_looked_at_again(lone: LoneHost) -> None:
     stat = staged(lone, b"content")
     with pytest.raises(Stale):
-        prove_member(lone.host.context, THERE, member_of(b"content"), replace(stat, inode=stat.inode + 1))
+        prove_member(lone.host.context, THERE, member_of(b"content"), stat._replace(inode=stat.inode + 1))
 
 
 def test_an_archive_that_is_there_as_it_was_proven_is_shown(lone: LoneHost) -> None:

@@ -134,6 +134,12 @@ def test_a_view_fills_a_buffer(root: Root) -> None:
         assert io.BufferedReader(handle.reader(5, 20)).read() == BODY[5:25]  # type: ignore[arg-type]
 
 
+def test_a_view_names_the_descriptor_and_the_span_that_it_shows(root: Root) -> None:
+    with root.open(A) as file:
+        fd, offset, size = file.reader(2, 5).fileno_span()  # type: ignore[attr-defined]  # the kernel's way
+        assert os.pread(fd, size, offset) == file.reader(2, 5).read()
+
+
 def test_a_file_that_shrinks_below_a_view_is_stale(root: Root, file: Path) -> None:
     with root.open(A) as handle:
         view = handle.reader(0, len(BODY))

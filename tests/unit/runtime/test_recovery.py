@@ -36,7 +36,7 @@ from syncd.runtime.assembly import Assembly
 from syncd.runtime.recovery import resolve, restore, trash_rows, wire_id
 from syncd.s3.connect import connect
 from syncd.s3.counts import RequestCounts
-from syncd.s3.gateway import Boto3Objects
+from syncd.s3.lean import LeanObjects
 from syncd.store.database import Database
 from syncd.workers.section import Section
 
@@ -571,7 +571,7 @@ def fingerprint(home: Path, section: Section) -> object:
     files = [(str(file), file.stat().st_ino, file.stat().st_size) for file in sorted(home.rglob("*")) if file.is_file()]
     context = section.context
     assert context is not None
-    assert isinstance(context.objects, Boto3Objects)
+    assert isinstance(context.objects, LeanObjects)
     sent = context.objects.counts.snapshot()
     return files, sent.put, sent.copy, sent.delete
 

@@ -114,6 +114,31 @@ def test_an_upload_in_parts_asks_for_a_checksum_of_the_whole_and_keeps_its_preco
     assert "<ChecksumCRC64NVME>BBBB<" in body
 
 
+@pytest.mark.parametrize(("checksum", "told"), [("sha256", "SHA256"), ("none", None)])
+def test_an_upload_in_parts_tells_the_store_which_checksum_its_parts_will_carry(
+    checksum: str, told: str | None
+) -> None:
+    objects, canned = store(checksum=checksum)
+    canned.on("CreateMultipartUpload", 200, b"<R><UploadId>u</UploadId></R>")
+    objects.create_multipart("k", headers=ObjectHeaders())
+    assert canned.header("x-amz-checksum-algorithm") == told
+
+
+def test_the_parts_of_an_upload_are_listed_page_by_page() -> None:
+    objects, canned = store()
+    row = "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag><Size>%d</Size></Part>"
+    more = "<IsTruncated>true</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker>"
+    first = f"<R>{row % (1, QUOTED, 5)}{more % 1}</R>".encode()
+    canned.on("ListParts", 200, first)
+    canned.on("ListParts", 200, f"<R>{row % (2, QUOTED, 3)}</R>".encode())
+    listed = objects.list_parts("k", "u")
+    assert [(one.part, one.size) for one in listed] == [(Part(1, TAG), 5), (Part(2, TAG), 3)]
+    objects, canned = store()
+    canned.on("ListParts", 200, first)
+    with pytest.raises(RemoteError, match="itself"):
+        objects.list_parts("k", "u")
+
+
 # --- how answers are taken -------------------------------------------------------------------------------
 
 

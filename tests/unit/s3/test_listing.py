@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import RemoteError, RemoteKind
-from syncd.s3.listing import pages
+from syncd.s3.listing import Fetched, fetched, pages
 from syncd.s3.translate import Place
 
 PLACE = Place("http://s3", "bucket", "p/")
@@ -22,16 +22,16 @@ def answer(*keys: str, token: str | None = None, truncated: bool = False, **more
 
 def listed(*answers: dict[str, Any]) -> list[str]:
     left = list(answers)
-    return [row.key for page in pages(lambda _: left.pop(0), "p/", PLACE) for row in page.objects]
+    return [row.key for page in pages(lambda _: fetched(left.pop(0)), "p/", PLACE) for row in page.objects]
 
 
 def test_pages_follow_each_other_by_their_tokens() -> None:
     asked: list[str] = []
     answers = [answer("p/a", token="t1", truncated=True), answer("p/b", token="t2", truncated=True), answer("p/c")]
 
-    def fetch(token: str) -> dict[str, Any]:
+    def fetch(token: str) -> Fetched:
         asked.append(token)
-        return answers.pop(0)
+        return fetched(answers.pop(0))
 
     found = list(pages(fetch, "p/", PLACE))
     assert asked == ["", "t1", "t2"]
@@ -70,6 +70,6 @@ def test_what_cannot_be_trusted_is_an_error(answers: list[dict[str, Any]]) -> No
     [("STANDARD", False), ("GLACIER", True), ("DEEP_ARCHIVE", True), ("GLACIER_IR", False)],
 )
 def test_a_row_tells_whether_it_is_archived(storage_class: str, archived: bool) -> None:
-    [page] = pages(lambda _: answer("p/a", StorageClass=storage_class), "p/", PLACE)
+    [page] = pages(lambda _: fetched(answer("p/a", StorageClass=storage_class)), "p/", PLACE)
     assert page.objects[0].archived is archived
     assert page.objects[0].last_modified_s == 9

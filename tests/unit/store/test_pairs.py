@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.core.model import LocalStat, Record
+from syncd.core.model import Digest, ETag, HashType, LocalStat, Record
 from syncd.errors import Stale
-from syncd.ports import Clock, Commit, Hashes, HistoryRow, RecordStore
+from syncd.ports import Clock, Commit, Hashes, HistoryRow, Part, RecordStore, SentPart, UploadSource
 from syncd.store.database import Database
 from syncd.store.pairs import PairStore, RecordSetIdentity
 
@@ -131,10 +131,10 @@ def test_hashes_are_found_at_once_merged_and_by_the_exact_version(pair: PairStor
     pair.cache_hashes(STAT, Hashes(md5=b"m" * 16, crc64nvme=2**64 - 1))
     assert pair.cached_hashes(STAT) == ALL
     for other in (
-        replace(STAT, size=11),
-        replace(STAT, mtime_ns=21),
-        replace(STAT, ctime_ns=31),
-        replace(STAT, inode=41),
+        STAT._replace(size=11),
+        STAT._replace(mtime_ns=21),
+        STAT._replace(ctime_ns=31),
+        STAT._replace(inode=41),
     ):
         assert pair.cached_hashes(other) is None
 
@@ -147,7 +147,7 @@ def test_hashes_merge_in_any_order_and_grouping(database: Database, pair: PairSt
     @settings(max_examples=50, deadline=None)
     @given(steps=st.lists(st.tuples(hashes, st.booleans()), min_size=1, max_size=6))
     def holds(steps: list[tuple[Hashes, bool]]) -> None:
-        stat = replace(STAT, inode=next(inode))
+        stat = STAT._replace(inode=next(inode))
         expected = Hashes()
         for known, written in steps:
             expected = Hashes(
@@ -164,7 +164,7 @@ def test_hashes_merge_in_any_order_and_grouping(database: Database, pair: PairSt
 
 
 def test_pruning_keeps_the_hashes_that_were_used_last(pair: PairStore, clock: Clock) -> None:
-    stats = [replace(STAT, inode=number) for number in range(10)]
+    stats = [STAT._replace(inode=number) for number in range(10)]
     for stat in stats:
         pair.cache_hashes(stat, ALL)
         pair.clear_plans()
@@ -228,3 +228,54 @@ def test_removals_are_those_that_were_done_by_this_pair_since_then(
     assert pair.removals_since(100.0) == 2
     assert pair.removals_since(0.0) == 3
     assert other.removals_since(0.0) == 1
+
+
+# --- uploads that go on ----------------------------------------------------------------------------------
+
+SOURCE = UploadSource(
+    path="a/käy",
+    stat=LocalStat(2**40, -1, 2**70, 2**64 - 1),
+    digest=Digest(HashType.SHA256, "ab" * 32),
+    operation="op",
+    part_size=32 << 20,
+    terms="crc64nvme True|||",
+    expected="",
+)
+PARTS = (SentPart(Part(1, ETag("e1"), "CRC64NVME:x"), 2**64 - 1), SentPart(Part(2, ETag("e2")), 0))
+
+
+def test_an_upload_that_broke_off_is_found_with_its_parts_after_a_restart(
+    path: Path, clock: Clock, identity: RecordSetIdentity
+) -> None:
+    with Database.open(path, clock=clock) as database:
+        pair = database.pair("logs", identity)
+        pair.journal_upload("p/a", "u", SOURCE)
+        pair.journal_upload("p/copy", "without a source")
+        for sent in reversed(PARTS):
+            pair.note_part("u", sent)
+        assert pair.left_uploads() == []  # somebody is at it
+    with Database.open(path, clock=clock) as database:
+        pair = database.pair("logs", identity)
+        pair.leave_upload()
+        (left,) = pair.left_uploads()
+        assert (left.key, left.upload_id, left.source, left.parts) == ("p/a", "u", SOURCE, PARTS)
+        assert database.pair("other", identity).left_uploads() == []
+
+
+def test_an_upload_that_is_left_is_taken_by_one_alone(pair: PairStore) -> None:
+    pair.journal_upload("p/a", "u", replace(SOURCE, expected=None))
+    assert not pair.take_upload("u")
+    pair.leave_upload("u")
+    assert [pair.take_upload("u"), pair.take_upload("u")] == [True, False]
+    assert pair.left_uploads() == []
+
+
+def test_of_an_upload_that_is_forgotten_nothing_is_left(pair: PairStore) -> None:
+    for _ in range(2):
+        pair.journal_upload("p/a", "u", SOURCE)
+        pair.leave_upload("u")
+        (left,) = pair.left_uploads()
+        assert left.parts == ()
+        pair.note_part("u", PARTS[0])
+        pair.forget_upload("u")
+        assert pair.left_uploads() == pair.open_uploads() == []

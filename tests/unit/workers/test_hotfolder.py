@@ -102,7 +102,7 @@ def test_large_files_that_take_all_threads_for_hours_are_no_silence(tmp_path: Pa
             small.write(f"f{number}", b"large")
             hot.wake(EVENT, hints.Closed(RelPath(f"f{number}")))
         assert gate.reached.wait(WITHIN)
-        eventually(lambda: pool._room._value == 0, within=WITHIN, what="a full pool")
+        eventually(lambda: pool.full, within=WITHIN, what="a full pool")
         hand.tick(3600)
         assert not hot.silent
         gate.opened.set()
@@ -131,7 +131,7 @@ def test_after_a_stop_no_hot_file_that_is_queued_begins_its_upload(tmp_path: Pat
             small.write(name, name.encode())
             hot.wake(EVENT, hints.Closed(RelPath(name)))
         assert gate.reached.wait(WITHIN)
-        eventually(lambda: pool._executor._work_queue.qsize() >= 2, within=WITHIN, what="the others in the queue")
+        eventually(lambda: pool.queued >= 2, within=WITHIN, what="the others in the queue")
         small.drain()
         gate.opened.set()
         assert pool.idle(WITHIN)

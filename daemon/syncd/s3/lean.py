@@ -1,0 +1,318 @@
+"""The ObjectStore of one bucket whose hot calls go over the lean client, and all others by boto3."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+from syncd import checkpoint
+from syncd.core.model import ETag, ListedObject, ObjectFacts
+from syncd.errors import Stale
+from syncd.ports import (
+    Capabilities,
+    Checksums,
+    ListedPart,
+    ListPage,
+    Matches,
+    ObjectBody,
+    ObjectHeaders,
+    Part,
+    PutAnswer,
+    RemoteExpect,
+    Unchecked,
+)
+from syncd.s3 import listing
+from syncd.s3.body import sendable
+from syncd.s3.facts import ARCHIVES, answer_of, any_checksum, crc32_base64, object_facts, parse_etag, put_answer
+from syncd.s3.gateway import Boto3Objects
+from syncd.s3.parameters import Parameters, byte_range, condition, described, headers_of, sums_of
+from syncd.s3.reading import pinned_read, refuse_other, whole_size
+from syncd.s3.translate import Place
+from syncd.s3.translate_wire import translated
+from syncd.s3.wire.answers import Refused
+from syncd.s3.wire.body import Body, BytesBody, FileBody, StreamBody
+from syncd.s3.wire.operations import Answer, Bucket
+from syncd.s3.wire.response import Response
+from syncd.s3.wire.sign import UNSIGNED
+from syncd.s3.wired import Attempt, Wired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Which checksums go along. `checksum` is that of `[s3]`.
+
+    `some`: there is one with every body. `asked`: answers are to show theirs.
+    """
+
+    checksum: str
+    some: bool = False
+    asked: bool = False
+
+
+class LeanObjects:
+    """One bucket as an ObjectStore, like the `rare` one, which serves what is not hot. Thread-safe."""
+
+    def __init__(self, rare: Boto3Objects, wired: Wired, *, sums: Sums) -> None:
+        self.bucket = rare.bucket
+        self.capabilities: Capabilities = rare.capabilities
+        self.counts = rare.counts
+        self.place = rare.place
+        self.detour = ""
+        self._rare = rare
+        self._wired = wired
+        self._how = sums
+
+    @property
+    def incomplete(self) -> frozenset[str]:
+        """Never: a listing of one bucket that fails raises."""
+        return frozenset()
+
+    def server_now(self) -> float:
+        """Seconds since the epoch by the server's last Date header; our own clock before any answer."""
+        return self._rare.server_now()
+
+    # --- hot ----------------------------------------------------------------------------------------------
+
+    def list(self, prefix: str) -> Iterator[ListPage]:
+        """All objects below prefix in key order, up to a thousand a page. RemoteError where that is not sure."""
+        return listing.pages(lambda token: self._list_page(prefix, token), prefix, self.place.at(prefix))
+
+    def _list_page(self, prefix: str, token: str) -> listing.Fetched:
+        def once(wire: Bucket) -> Any:
+            with checkpoint.S3_LIST:
+                return wire.list(prefix, token)
+
+        with translated(self.place.at(prefix)):
+            page = self._wired.send("list", once)
+        self._rare.saw_bucket()
+        rows = [ListedObject(key, size, ETag(etag), at, kind in ARCHIVES) for key, size, etag, at, kind in page.rows]
+        return listing.Fetched(rows=rows, truncated=page.truncated, token=page.token)
+
+    @contextmanager
+    def get(
+        self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None
+    ) -> Iterator[ObjectBody]:
+        """Read bytes [start, start+length) of exactly that ETag. `length` is not 0. Stale: it changed or is gone.
+
+        With a version id that version is read, whatever is newest; only then may `expect` be None.
+        """
+        asked = pinned_read(expect, version_id, byte_range(start, length), self.capabilities)
+        asked.pop("VersionId", None)
+        headers = headers_of(asked | ({"ChecksumMode": "ENABLED"} if self._how.asked else {}))
+        place = self.place.at(key)
+
+        def once(wire: Bucket) -> Response:
+            with checkpoint.S3_GET:
+                return wire.get(key, headers, version_id=version_id)
+
+        with translated(place, pinned=True):
+            response = self._wired.send("get", once)
+        with response:
+            answer = answer_of(response.headers)
+            refuse_other(answer, expect, version_id, place)
+            size = whole_size(answer, start, length, place)
+            facts = object_facts(answer, size=size)
+            yield LeanBody(response, facts, place, received=self._received)
+
+    def put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> PutAnswer:
+        """Write one object of `size` bytes from where the body stands. Stale where `expect` does not hold."""
+        sent = self._outgoing(body, size, sums)
+        return self._put(key, sent, expect, headers, None)
+
+    def start_put(
+        self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Callable[[], PutAnswer]:
+        """The same in two: what is called waits for the answer, and sends again where that may help."""
+        sent = self._outgoing(body, size, sums)
+        more = self._described(sent, expect, headers, whole=True)
+
+        def begin(wire: Bucket) -> Callable[[], Answer]:
+            with checkpoint.S3_PUT:
+                return wire.start_put(key, sent.body, more, sent.payload)
+
+        started = self._wired.start("put", begin)
+        return partial(self._put, key, sent, expect, headers, started)
+
+    def _put(
+        self, key: str, sent: Outgoing, expect: RemoteExpect, headers: ObjectHeaders, started: Attempt[Answer] | None
+    ) -> PutAnswer:
+        def send(whole: bool) -> Answer:
+            more = self._described(sent, expect, headers, whole=whole)
+
+            def once(wire: Bucket) -> Answer:
+                with checkpoint.S3_PUT:
+                    return wire.put(key, sent.body, more, sent.payload)
+
+            return self._wired.send("put", once, started=started if whole else None)
+
+        with translated(self.place.at(key), pinned=not isinstance(expect, Unchecked)):
+            answer = _unless_too_large(send)
+        self.counts.add(bytes_up=sent.body.size)
+        return put_answer(answer_of(answer.headers), payload="" if sent.payload == UNSIGNED else sent.payload)
+
+    def _described(
+        self, sent: Outgoing, expect: RemoteExpect, headers: ObjectHeaders, *, whole: bool
+    ) -> dict[str, str]:
+        return headers_of(
+            {**condition(expect, self.capabilities), **described(headers, whole=whole), **sent.parameters}
+        )
+
+    def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
+        """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""
+        sent = self._outgoing(body, size, sums)
+        headers = headers_of(sent.parameters)
+
+        def once(wire: Bucket) -> Answer:
+            with checkpoint.S3_PART:
+                return wire.put_part(key, upload_id, number, sent.body, headers, sent.payload)
+
+        with translated(self.place.at(key)):
+            answer = answer_of(self._wired.send("put", once).headers)
+        self.counts.add(bytes_up=size)
+        return Part(number, parse_etag(answer.get("ETag")), any_checksum(answer))
+
+    def _outgoing(self, body: BinaryIO, size: int, sums: Checksums) -> Outgoing:
+        sent = _body(body, size)
+        known = sums_of(sums, checksum=self._how.checksum, capabilities=self.capabilities)
+        if self._how.some and not any(name.startswith(("Checksum", "ContentMD5")) for name in known):
+            known |= {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32_base64(_summed(sent, _Crc32()).value)}
+        if sums.sha256 is not None:
+            payload = sums.sha256.hex()
+        elif self._wired.scheme == "https" or "ChecksumCRC64NVME" in known:
+            payload = UNSIGNED
+        else:
+            payload = _summed(sent, hashlib.sha256()).hexdigest()
+        return Outgoing(sent, known, payload)
+
+    def _received(self, count: int) -> None:
+        self.counts.add(bytes_down=count)
+        if self._wired.line.around.down is not None:
+            self._wired.line.around.down(count)
+
+    # --- rare ---------------------------------------------------------------------------------------------
+
+    def with_capabilities(self, capabilities: Capabilities) -> LeanObjects:
+        """The same bucket, used as a probe found it."""
+        return LeanObjects(self._rare.with_capabilities(capabilities), self._wired, sums=self._how)
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
+        return self._rare.head(key)
+
+    def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
+        """Begin an upload in parts and return its id."""
+        return self._rare.create_multipart(key, headers=headers)
+
+    def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, expect: RemoteExpect, size: int, sums: Checksums
+    ) -> PutAnswer:
+        """Make the object of its parts. Stale where `expect` does not hold; a retryable RemoteError: start again."""
+        return self._rare.complete_multipart(key, upload_id, parts, expect=expect, size=size, sums=sums)
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[ListedPart]:
+        """What the store has of an upload. RemoteError MISSING: it is gone."""
+        return self._rare.list_parts(key, upload_id)
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Drop an upload of ours. One that is gone already is no error."""
+        self._rare.abort_multipart(key, upload_id)
+
+    def copy(
+        self, source: str, target: str, *, source_etag: ETag, expect: RemoteExpect, headers: ObjectHeaders | None
+    ) -> PutAnswer:
+        """Copy exactly that source on the server, whatever its size. headers None: the source's own metadata."""
+        return self._rare.copy(source, target, source_etag=source_etag, expect=expect, headers=headers)
+
+    def copy_from(
+        self,
+        bucket: str,
+        source: str,
+        target: str,
+        *,
+        source_etag: ETag,
+        expect: RemoteExpect,
+        headers: ObjectHeaders | None,
+    ) -> PutAnswer:
+        """`copy` of an object of another bucket of the same endpoint."""
+        return self._rare.copy_from(bucket, source, target, source_etag=source_etag, expect=expect, headers=headers)
+
+    def delete(self, key: str, *, expect: Matches | Unchecked) -> None:
+        """Delete one object. One that is gone already is no error; Stale where it changed."""
+        self._rare.delete(key, expect=expect)
+
+
+class LeanBody:
+    """The pieces of a GET, with the facts of its headers. RemoteError where they are fewer than was said."""
+
+    def __init__(
+        self, response: Response, facts: ObjectFacts, place: Place, *, received: Callable[[int], None]
+    ) -> None:
+        self.facts = facts
+        self._response = response
+        self._place = place
+        self._received = received
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Pieces of up to 256 KiB, each its own: who reads may keep them."""
+        with translated(self._place):
+            for piece in self._response:
+                self._received(len(piece))
+                yield bytes(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A body on its way: its checksums as parameters, and what its request is signed with."""
+
+    body: Body
+    parameters: Parameters
+    payload: str
+
+
+def _body(source: BinaryIO, size: int) -> Body:
+    """What is given to the wire: the bytes themselves where they are few or in memory, the file where it may be."""
+    where = getattr(source, "fileno_span", lambda: None)()
+    if where is not None:
+        fd, offset, length = where
+        return FileBody(fd, offset, length, getattr(source, "went", None))
+    if isinstance(source, io.BytesIO):
+        start = source.tell()
+        held = source.getbuffer()[start : start + size]
+        if len(held) < size:
+            raise Stale(f"the file ended {size - len(held)} bytes early while it was sent")
+        return BytesBody(held)
+    sent = sendable(source, size, sha256=None)
+    return BytesBody(sent) if isinstance(sent, bytes) else StreamBody(sent, size)
+
+
+def _summed(body: Body, sum: Any) -> Any:
+    """That sum once it has seen the whole body."""
+    for piece in body.pieces():
+        sum.update(piece)
+    return sum
+
+
+class _Crc32:
+    def __init__(self) -> None:
+        self.value = 0
+
+    def update(self, piece: bytes) -> None:
+        self.value = zlib.crc32(piece, self.value)
+
+
+def _unless_too_large(send: Callable[[bool], Answer]) -> Answer:
+    """Send with all metadata; with the essential one alone where the store takes no more."""
+    try:
+        return send(True)
+    except Refused as refused:
+        if refused.code != "MetadataTooLarge":
+            raise
+        return send(False)

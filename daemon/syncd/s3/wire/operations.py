@@ -1,0 +1,153 @@
+"""The hot calls of one bucket: PUT, UploadPart, GET, LIST; each one signed request, answered or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from syncd.s3.wire.answers import ERROR_LIMIT, Refused, error_fields
+from syncd.s3.wire.body import Body
+from syncd.s3.wire.failure import Garbled
+from syncd.s3.wire.list_parse import Listed, parse
+from syncd.s3.wire.origin import Origin
+from syncd.s3.wire.request import Request
+from syncd.s3.wire.response import Response
+from syncd.s3.wire.sign import EMPTY, Keys, Signer, encoded_path, encoded_query
+from syncd.s3.wire.transport import Transport
+
+LIST_LIMIT = 64 << 20
+"""The body of one page: a thousand keys of a kilobyte each, percent-encoded, are 3 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a bucket is, and whom its requests are signed for."""
+
+    origin: Origin
+    host: str  # as the Host header has it
+    base: str  # what stands before a key in the path: "" or "/bucket"
+    region: str
+    service: str = "s3"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success without a body that matters; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class Bucket:
+    """One bucket at one address. Thread-safe.
+
+    Every call is one attempt, and raises Refused where the store said no, any other WireError where it said nothing.
+    `keys` gives the credentials of one request, `now` the time to sign it with; `heard` is told the headers of every
+    answer.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        address: Address,
+        keys: Callable[[], Keys],
+        *,
+        agent: str,
+        now: Callable[[], float],
+        heard: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        self.address = address
+        self._transport = transport
+        self._keys = keys
+        self._now = now
+        self._heard = heard
+        self._signer = Signer(address.region, address.service)
+        self._agent = f"user-agent: {agent}\r\n"
+
+    def put(self, key: str, body: Body, headers: Mapping[str, str], payload: str) -> Answer:
+        """Write one object. `payload`: what its body is signed with."""
+        return self._write(key, "", body, headers, payload)
+
+    def start_put(self, key: str, body: Body, headers: Mapping[str, str], payload: str) -> Callable[[], Answer]:
+        """The same in two: what is called waits for the answer, once, on the same thread."""
+        keys, path = self._keys(), f"{self.address.base}/{encoded_path(key)}"
+        started = self._transport.start(self._request(keys, "PUT", path, "", headers, payload, body))
+        return lambda: _written(self._answered(started.response(), keys))
+
+    def put_part(
+        self, key: str, upload_id: str, number: int, body: Body, headers: Mapping[str, str], payload: str
+    ) -> Answer:
+        """Write one part of an upload."""
+        return self._write(
+            key, encoded_query({"partNumber": str(number), "uploadId": upload_id}), body, headers, payload
+        )
+
+    def get(self, key: str, headers: Mapping[str, str], *, version_id: str | None = None) -> Response:
+        """Begin to read an object; the answer's body is the caller's to read and to close."""
+        query = "" if version_id is None else encoded_query({"versionId": version_id})
+        return self._read(f"{self.address.base}/{encoded_path(key)}", query, headers)
+
+    def list(self, prefix: str, token: str = "") -> Listed:
+        """One page of what is below that prefix."""
+        asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
+        if token:
+            asked["continuation-token"] = token
+        with self._read(self.address.base or "/", encoded_query(asked), {}) as response:
+            body = response.read(LIST_LIMIT + 1)
+        if len(body) > LIST_LIMIT:
+            raise Garbled("the listing has no end")
+        return parse(body)
+
+    def _write(self, key: str, query: str, body: Body, headers: Mapping[str, str], payload: str) -> Answer:
+        return _written(
+            self._exchange("PUT", f"{self.address.base}/{encoded_path(key)}", query, headers, payload, body)
+        )
+
+    def _read(self, path: str, query: str, headers: Mapping[str, str]) -> Response:
+        return self._exchange("GET", path, query, headers, EMPTY, None)
+
+    def _exchange(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], payload: str, body: Body | None
+    ) -> Response:
+        keys = self._keys()
+        request = self._request(keys, method, path, query, headers, payload, body)
+        return self._answered(self._transport.exchange(request), keys)
+
+    def _request(
+        self,
+        keys: Keys,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        payload: str,
+        body: Body | None,
+    ) -> Request:
+        more = "accept-encoding: identity\r\n" if body is None else f"content-length: {body.size}\r\n"
+        signed = self._signer.headers(
+            keys,
+            method,
+            path,
+            query,
+            {**headers, "host": self.address.host},
+            payload,
+            now=self._now(),
+            unsigned=f"{self._agent}{more}",
+        )
+        return Request(method, (f"{path}?{query}" if query else path).encode("ascii"), signed, body)
+
+    def _answered(self, response: Response, keys: Keys) -> Response:
+        self._heard(response.headers)
+        if 200 <= response.status < 300:
+            return response
+        with response:
+            raise Refused(response.status, response.headers, response.read(ERROR_LIMIT), keys)
+
+
+def _written(response: Response) -> Answer:
+    """A success, unless its body says otherwise."""
+    with response:
+        said = response.read(ERROR_LIMIT)
+        if b"<Error" in said and error_fields(said):
+            raise Refused(response.status, response.headers, said)
+        return Answer(response.status, response.headers)

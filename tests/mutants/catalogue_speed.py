@@ -1,0 +1,100 @@
+"""The mutants of what makes it fast: the short way up, and the memory of what was settled."""
+
+from __future__ import annotations
+
+from mutants.catalogue import Mutant, _mutants
+
+EXPRESS = ("unit/engine/test_express.py",)
+SWEEP = ("unit/engine/test_sweep.py",)
+
+MUTANTS_OF_SPEED: list[Mutant] = [
+    *_mutants(
+        "engine/express.py",
+        (
+            "what went wrong on the short way is forgotten",
+            "            while otherwise:\n                self._long_way(otherwise.popleft())\n",
+            "            otherwise.clear()\n",
+            "each file comes to an end",
+            EXPRESS,
+        ),
+        (
+            "a renamed file is sent",
+            "if stat.inode in renamed or self._breaker.refusing:",
+            "if self._breaker.refusing:",
+            "a file that only changed its name is copied by the store",
+            EXPRESS,
+        ),
+        (
+            "a stop keeps what had not begun",
+            "            for path in (*otherwise, *(step.path for step, _ in shipped), *(path for path, _ in left)):",
+            "            for path in (*otherwise, *(step.path for step, _ in shipped)):",
+            "each file comes to an end",
+            EXPRESS,
+        ),
+    ),
+    *_mutants(
+        "engine/shipment.py",
+        (
+            "a lost answer is no write of ours",
+            "            if facts is None or facts.size != self.stat.size:\n                raise\n",
+            "            raise\n",
+            "a write whose answer was lost is found by its operation",
+            EXPRESS,
+        ),
+    ),
+    *_mutants(
+        "local/small.py",
+        (
+            "another version than the scan saw is read",
+            "if len(content) != expect.size or local_stat(seen) != expect or not stat.S_ISREG(seen.st_mode):",
+            "if False:",
+            "exactly that version is read",
+            (*EXPRESS, "unit/local/test_small.py"),
+        ),
+        (
+            "a file under a writer's hand is read",
+            "            if self._open_for_writing(fd):",
+            "            if False:",
+            "nobody has it open for writing",
+            (*EXPRESS, "unit/local/test_small.py"),
+        ),
+    ),
+    *_mutants(
+        "engine/sweep.py",
+        (
+            "files that moved are settled",
+            "still = Still(hash(tuple(held)), hash(tuple(objects)), self._context.records.mark(after, last))",
+            "still = Still(0, hash(tuple(objects)), self._context.records.mark(after, last))",
+            "a file that was touched is seen",
+            SWEEP,
+        ),
+        (
+            "objects that moved are settled",
+            "still = Still(hash(tuple(held)), hash(tuple(objects)), self._context.records.mark(after, last))",
+            "still = Still(hash(tuple(held)), 0, self._context.records.mark(after, last))",
+            "an object that was touched is seen",
+            SWEEP,
+        ),
+        (
+            "records that moved are settled",
+            "still = Still(hash(tuple(held)), hash(tuple(objects)), self._context.records.mark(after, last))",
+            "still = Still(hash(tuple(held)), hash(tuple(objects)), (0, 0))",
+            "a row that changed is read",
+            SWEEP,
+        ),
+        (
+            "what was unsettled is remembered as settled",
+            "if still is not None and self._quiet and",
+            "if still is not None and",
+            "only what is settled is remembered",
+            SWEEP,
+        ),
+        (
+            "what lies here and is to be cleaned is settled for ever",
+            "whole = len(held) < LONGEST and not (held and self._context.pair.cleanup)",
+            "whole = len(held) < LONGEST",
+            "when a file is due is a question of time",
+            (*SWEEP, "unit/engine/test_clearance.py"),
+        ),
+    ),
+]

@@ -1,0 +1,89 @@
+"""Pieces of one large file are worked on several at once, within bounds, and a failure ends all of them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from support.processes import eventually
+from syncd.engine.crew import Crew
+
+
+class Seen:
+    """How many were at it at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.done: list[int] = []
+        self.gate = threading.Event()
+        self._lock = threading.Lock()
+
+    def work(self, task: int) -> None:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        assert self.gate.wait(timeout=60)
+        with self._lock:
+            self.now -= 1
+            self.done.append(task)
+
+
+def test_every_task_is_done_once_and_so_many_at_once() -> None:
+    crew, seen = Crew(), Seen()
+    caller = threading.Thread(target=lambda: crew.each(range(20), seen.work, most=4))
+    caller.start()
+    eventually(lambda: seen.now == 4, within=60, what="four are at it")
+    seen.gate.set()
+    caller.join(timeout=60)
+    assert (sorted(seen.done), seen.most) == (list(range(20)), 4)
+
+
+def test_helpers_are_shared_and_who_finds_none_works_alone() -> None:
+    crew, busy, alone = Crew(spare=2), Seen(), Seen()
+    caller = threading.Thread(target=lambda: crew.each(range(9), busy.work, most=4))
+    caller.start()
+    eventually(lambda: busy.now == 3, within=60, what="the caller and two helpers are at it")
+    alone.gate.set()
+    crew.each(range(3), alone.work, most=4)
+    assert (alone.done, alone.most) == ([0, 1, 2], 1)
+    busy.gate.set()
+    caller.join(timeout=60)
+    later = Seen()
+    caller = threading.Thread(target=lambda: crew.each(range(9), later.work, most=4))
+    caller.start()
+    eventually(lambda: later.now == 3, within=60, what="the helpers are free again")
+    later.gate.set()
+    caller.join(timeout=60)
+    assert (busy.most, len(busy.done), len(later.done)) == (3, 9, 9)
+
+
+def test_the_first_failure_is_raised_and_nothing_new_begins() -> None:
+    begun: list[int] = []
+    failing = threading.Event()
+
+    def work(task: int) -> None:
+        begun.append(task)
+        if task == 0:
+            failing.set()
+            raise ValueError(task)
+        assert failing.wait(timeout=60)
+
+    with pytest.raises(ValueError, match="0"):
+        Crew().each(range(200_000), work)
+    assert len(begun) < 200_000
+
+
+def test_a_failure_of_a_helper_is_raised_too() -> None:
+    caller = threading.get_ident()
+    helping = threading.Event()
+
+    def work(task: int) -> None:
+        if threading.get_ident() == caller:
+            assert helping.wait(timeout=60)
+        else:
+            helping.set()
+            raise ValueError("a helper's")
+
+    with pytest.raises(ValueError, match="a helper's"):
+        Crew().each(range(8), work)

@@ -1,0 +1,161 @@
+"""A large object comes in ranges: whole, verified, of one version, and with room for all of it or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.fake_store import EVERYTHING, FakeObjects
+from support.lone_host import LoneHost, lone_host
+from support.processes import eventually
+from syncd.core.model import Mode
+from syncd.engine.crew import Crew
+from syncd.engine.ranged import InOrder
+from syncd.errors import RemoteError, RemoteKind
+from syncd.local.digest import Digester
+from syncd.ports import Temporary
+
+BODY = bytes(range(256)) * 4
+KEY = "p/big"
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred bytes a range, and all over two hundred come in ranges."""
+    monkeypatch.setattr("syncd.engine.download.LARGE", 200)
+    monkeypatch.setattr("syncd.engine.ranged.RANGE", 100)
+
+
+@pytest.fixture(params=[0, 3], ids=["alone", "with helpers"])
+def lone(tmp_path: Path, request: pytest.FixtureRequest) -> LoneHost:
+    """A bidirectional pair and one object of eleven ranges."""
+    lone = lone_host(tmp_path / "root", mode=Mode.BIDIRECTIONAL)
+    lone.host.context = replace(lone.host.context, crew=Crew(spare=request.param))
+    lone.bucket.plant(KEY, BODY)
+    return lone
+
+
+def temporaries(lone: LoneHost) -> list[Path]:
+    return list((lone.host.path / ".syncd" / "tmp").iterdir())
+
+
+def test_it_comes_in_ranges_and_is_the_object(lone: LoneHost) -> None:
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 11
+    assert temporaries(lone) == []
+    lone.run()
+    assert lone.bucket.requests["put"] == 0  # what was hashed is what lies there
+    assert lone.bucket.requests["get"] == 11
+
+
+@pytest.mark.parametrize("size", [201, 299, 300, 301])
+def test_every_size_comes_whole(lone: LoneHost, size: int) -> None:
+    lone.bucket.plant(KEY, BODY[:size])
+    lone.run()
+    assert lone.files() == {"big": BODY[:size]}
+
+
+def test_a_flipped_bit_in_one_range_is_found_and_fetched_again(lone: LoneHost) -> None:
+    lone.bucket.flip_next_read(KEY)
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 22
+
+
+def test_an_object_that_changes_between_two_ranges_is_never_a_mixture(lone: LoneHost) -> None:
+    unproven = replace(EVERYTHING, etag_is_md5=False, stores_checksum=False)  # the ETag alone tells
+    lone.bucket.capabilities, lone.host.context.endpoint.capabilities = unproven, unproven
+    lone.bucket.plant(KEY, BODY)
+
+    def other() -> None:
+        lone.bucket.intervene("get", lambda: lone.bucket.plant(KEY, BODY[::-1]))
+
+    lone.bucket.intervene("get", other)
+    lone.run()
+    assert lone.files() in ({}, {"big": BODY[::-1]})
+    lone.run()
+    assert lone.files() == {"big": BODY[::-1]}
+
+
+def test_a_range_that_fails_leaves_nothing_and_the_next_pass_fetches_it(lone: LoneHost) -> None:
+    lone.bucket.fail_next("get", RemoteError(RemoteKind.UNAVAILABLE, "the connection broke"))
+    lone.run()
+    assert (lone.files(), temporaries(lone)) == ({}, [])
+    lone.run()
+    assert lone.files() == {"big": BODY}
+
+
+def test_where_ranges_are_not_proven_it_comes_in_one(tmp_path: Path) -> None:
+    lone = lone_host(tmp_path / "root", mode=Mode.BIDIRECTIONAL, capabilities=replace(EVERYTHING, ranged_get=False))
+    lone.bucket.plant(KEY, BODY)
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 1
+
+
+class Backwards(FakeObjects):
+    """The first range arrives last."""
+
+    arrived = 0
+
+    @contextmanager
+    def get(self, key: str, **words: Any) -> Iterator[Any]:
+        with super().get(key, **words) as body:
+            if words["start"] == 0:
+                eventually(lambda: self.arrived >= 3, within=60, what="the others arrive first")
+            yield body
+        self.arrived += 1
+
+
+def test_ranges_that_come_before_their_turn_are_hashed_in_order(tmp_path: Path) -> None:
+    lone = lone_host(tmp_path / "root", mode=Mode.BIDIRECTIONAL, bucket=Backwards)
+    lone.host.context = replace(lone.host.context, crew=Crew(spare=1))
+    lone.bucket.plant(KEY, BODY)
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 11  # one go: its hash was right
+    lone.run()
+    assert lone.bucket.requests["put"] == 0
+
+
+class Pages:
+    """What was written, as a file's pages give it back."""
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        count = min(len(buffer), 7)
+        buffer[:count] = BODY[offset : offset + count]
+        return count
+
+
+@given(st.randoms(use_true_random=False), st.integers(min_value=201, max_value=len(BODY)))
+@settings(max_examples=200)
+def test_whatever_the_order_in_which_ranges_begin_and_end_the_hash_is_that_of_the_whole(
+    random: Random, size: int
+) -> None:
+    digester = Digester({"sha256"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("syncd.engine.ranged.RANGE", 100)
+        hashing = InOrder(digester, cast(Temporary, Pages()), size)
+        waiting = list(range(-(-size // 100)))
+        running: dict[int, bool] = {}
+        while waiting or running:
+            if waiting and (not running or (len(running) < 4 and random.random() < 0.5)):
+                index = waiting.pop(0)
+                running[index] = hashing.begin(index)
+            else:
+                index = random.choice(sorted(running))
+                turn = running.pop(index)
+                if turn:
+                    hashing.take(BODY[index * 100 : min((index + 1) * 100, size)])
+                hashing.end(index, turn=turn)
+    assert digester.result().sha256 == hashlib.sha256(BODY[:size]).digest()
