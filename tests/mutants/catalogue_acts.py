@@ -312,7 +312,7 @@ ACTS = [
         ),
         (
             "bytes that their metadata denies are placed",
-            "if not problem and _metadata_denies(facts, hashes):",
+            "if not problem and metadata_denies(facts, hashes):",
             "if False:",
             "what metadata claims against the bytes is disbelieved only after a second read",
             (*CLOSED, "scenario/test_foreign_objects.py"),

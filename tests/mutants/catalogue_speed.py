@@ -5,18 +5,29 @@ from __future__ import annotations
 from mutants.catalogue import Mutant, _mutants
 
 EXPRESS = ("unit/engine/test_express.py",)
+ARRIVALS = ("unit/engine/test_arrivals.py",)
 SWEEP = ("unit/engine/test_sweep.py",)
 
 MUTANTS_OF_SPEED: list[Mutant] = [
     *_mutants(
-        "engine/express.py",
+        "engine/lane.py",
         (
             "what went wrong on the short way is forgotten",
-            "            while otherwise:\n                self._long_way(otherwise.popleft())\n",
-            "            otherwise.clear()\n",
-            "each file comes to an end",
-            EXPRESS,
+            "            self._ends.long_way(path, self._open.pop(path))\n",
+            "            self._ends.dropped(path)\n            del self._open[path]\n",
+            "each path comes to an end",
+            (*EXPRESS, *ARRIVALS),
         ),
+        (
+            "a stop keeps what had not begun",
+            "            for path in self._open:\n                self._ends.dropped(path)\n",
+            "            pass\n",
+            "each path comes to an end",
+            (*EXPRESS, *ARRIVALS),
+        ),
+    ),
+    *_mutants(
+        "engine/express.py",
         (
             "a renamed file is sent",
             "if stat.inode in renamed or self._breaker.refusing:",
@@ -24,12 +35,42 @@ MUTANTS_OF_SPEED: list[Mutant] = [
             "a file that only changed its name is copied by the store",
             EXPRESS,
         ),
+    ),
+    *_mutants(
+        "engine/arrivals.py",
         (
-            "a stop keeps what had not begun",
-            "            for path in (*otherwise, *(step.path for step, _ in shipped), *(path for path, _ in left)):",
-            "            for path in (*otherwise, *(step.path for step, _ in shipped)):",
-            "each file comes to an end",
-            EXPRESS,
+            "names that do not last are recorded",
+            "                places.settle()\n",
+            "",
+            "nothing is recorded before it is durable",
+            ARRIVALS,
+        ),
+        (
+            "what was cleaned comes back",
+            "self._runs = self._rule.do is Do.DOWNLOAD and not cleaned",
+            "self._runs = self._rule.do is Do.DOWNLOAD",
+            "one of ours that was cleaned stays there",
+            ARRIVALS,
+        ),
+    ),
+    *_mutants(
+        "engine/arrival.py",
+        (
+            "spoilt bytes are put in place",
+            "if download.why_not(context, facts, hashes, len(data)) or download.metadata_denies(facts, hashes):",
+            "if False:",
+            "what came is held against what is said of it before anybody sees it",
+            ARRIVALS,
+        ),
+    ),
+    *_mutants(
+        "local/places.py",
+        (
+            "a file that lost its place stays in tmp",
+            "                self._gone(spot)\n                if isinstance",
+            "                if isinstance",
+            "a partial file goes",
+            ARRIVALS,
         ),
     ),
     *_mutants(

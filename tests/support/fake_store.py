@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO
@@ -245,6 +245,9 @@ class FakeObjects:
                 sent = bytes([sent[0] ^ 1]) + sent[1:]
             body = _Body(self._facts(found), sent)
         yield body
+
+    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        return partial(self.get, key, expect=expect)
 
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums

@@ -145,6 +145,9 @@ class FusedObjects:
         self._fuse.reading = key
         return self._fuse.through("get", lambda: self._bucket.get(key, expect=expect, start=start, length=length))
 
+    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        return partial(self.get, key, expect=expect)
+
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:

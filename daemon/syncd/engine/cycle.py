@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import TypeVar
 
 from syncd import events
 from syncd.core.classify import Sides
 from syncd.core.clearing import Newest
-from syncd.core.model import ListedObject
+from syncd.core.model import ListedObject, LocalStat
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH, Do, Rule
+from syncd.engine.arrivals import Arrivals
 from syncd.engine.backlog import Backlog
 from syncd.engine.breaker import Breaker
 from syncd.engine.clearance import clearance_of
@@ -22,6 +24,7 @@ from syncd.engine.context import Context
 from syncd.engine.express import Express
 from syncd.engine.guarding import Verdict, judge, settle_plans
 from syncd.engine.inflight import Inflight
+from syncd.engine.lane import Ends
 from syncd.engine.observe import sides_of
 from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
@@ -31,10 +34,13 @@ from syncd.engine.sight import Sight
 from syncd.engine.step import Step
 from syncd.engine.sweep import Memory, Sweep
 from syncd.engine.tally import Tally
+from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
 from syncd.errors import ItemError, RemoteError, Stale
 
 FULL = "the store takes no more: it is asked again in the next pass"
+
+Seen = TypeVar("Seen")
 
 LOOKED_AT = Rule(id="look", do=Do.NOTHING, why="looking at it failed or had to wait")
 
@@ -126,7 +132,6 @@ class Cycle:
     # --- the streams ---
 
     def _merge(self, newest: int) -> None:
-        express = self._express(newest)
         sweep = Sweep(
             self._context,
             self._sight,
@@ -136,30 +141,40 @@ class Cycle:
             newest=newest,
             memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
         )
+        turn = Turn()
+        up = Express(self._context, self._site, self._pool, self._ends(newest, lambda _: None), turn, self._breaker)
+        down = Arrivals(
+            self._context, self._site, self._pool, self._ends(newest, lambda listed: listed), turn, self._breaker
+        )
         for path, stat, listed, record in sweep.rows(self._under):
             if self._stopped() or self._breaker.tripped:
                 break
-            new = listed is None and record is None and not self._dry
-            if not (new and stat is not None and express.offer(path, stat)):
-                self._hand_out(partial(self._look, path, listed, newest))
-        express.flush()
+            if record is None and not self._dry and self._goes_short(path, stat, listed, up, down):
+                continue
+            self._hand_out(partial(self._look, path, listed, newest))
+        up.flush()
+        down.flush()
 
-    def _express(self, newest: int) -> Express:
-        """The short way of this pass, for most of what is new."""
+    def _goes_short(
+        self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None, up: Express, down: Arrivals
+    ) -> bool:
+        """Whether a path that no row knows is only here, or only there, and is taken as that."""
+        if listed is None:
+            return stat is not None and up.offer(path, stat)
+        return stat is None and down.offer(path, listed)
+
+    def _ends(self, newest: int, listed_of: Callable[[Seen], ListedObject | None]) -> Ends[Seen]:
+        """What becomes of what goes the short way."""
 
         def dropped(path: RelPath) -> None:
             self._context.claims.release(path)
             self._inflight.end()
 
-        return Express(
-            self._context,
-            self._site,
-            self._pool,
-            self._breaker,
+        return Ends(
             begun=self._inflight.begin,
             settled=self._all_finished,
             failed=lambda step, error: self._counted(partial(self._fail, step, error)),
-            long_way=lambda path: self._counted(partial(self._claimed, path, None, newest)),
+            long_way=lambda path, seen: self._counted(partial(self._claimed, path, listed_of(seen), newest)),
             dropped=dropped,
             crashed=self._note_crash,
         )

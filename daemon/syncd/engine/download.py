@@ -45,14 +45,14 @@ def download(
             received += count
             digest = hashes.digest(context.pair.hash)
             assert digest is not None
-            problem = _problem(context, facts, hashes, count)
-            if not problem and _metadata_denies(facts, hashes):
+            problem = why_not(context, facts, hashes, count)
+            if not problem and metadata_denies(facts, hashes):
                 problem = "the recorded hash is not that of the bytes"
                 if measured and measured[-1] == digest and not _store_denies(context, key, facts, hashes):
                     _disbelieve(context, path, key, facts)
                     problem = ""
             if not problem:
-                temporary.finish(mtime_ns=_mtime_ns(facts))
+                temporary.finish(mtime_ns=mtime_ns(facts))
                 _refuse_opened(context, path, expect)
                 placed = context.tree.place(temporary, path, expect=expect)
                 looked_ns = context.clock.now_ns()
@@ -80,7 +80,7 @@ def _receive(
     count = 0
     with context.objects.get(key, expect=etag) as body:
         facts = body.facts
-        digester = context.digester(_types(context, facts, doubted=doubted))
+        digester = context.digester(types(context, facts, doubted=doubted))
         transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
         try:
             for piece in body:
@@ -101,7 +101,7 @@ def _receive_ranges(
     facts = context.objects.head(key)  # no answer to a range shows the checksum of the whole
     if facts is None or facts.etag != etag:
         raise Stale(path)
-    digester = context.digester(_types(context, facts, doubted=doubted))
+    digester = context.digester(types(context, facts, doubted=doubted))
     transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
     try:
         count = Ranged(context, key, etag, facts, temporary, digester, transfer).receive()
@@ -110,7 +110,8 @@ def _receive_ranges(
     return facts, digester.result(), count
 
 
-def _types(context: Context, facts: ObjectFacts, *, doubted: bool) -> frozenset[str]:
+def types(context: Context, facts: ObjectFacts, *, doubted: bool = False) -> frozenset[str]:
+    """Which hashes of the bytes are held against what is said of them. `doubted`: what was said did not fit once."""
     types = {context.pair.hash.value} | ({"md5", "crc64nvme"} if doubted else set())
     if facts.digest is not None:
         types.add(facts.digest.type.value)
@@ -125,7 +126,8 @@ def _etag_is_md5(context: Context, facts: ObjectFacts) -> bool:
     return facts.digest is None and context.capabilities.etag_is_md5 and "-" not in facts.etag
 
 
-def _problem(context: Context, facts: ObjectFacts, hashes: Hashes, count: int) -> str:
+def why_not(context: Context, facts: ObjectFacts, hashes: Hashes, count: int) -> str:
+    """What is wrong with so many bytes of these hashes; "" where they are what the store holds."""
     if count != facts.size:
         return f"{count} of {facts.size} bytes came"
     if disagrees(facts.checksum, hashes):
@@ -135,7 +137,8 @@ def _problem(context: Context, facts: ObjectFacts, hashes: Hashes, count: int) -
     return ""
 
 
-def _metadata_denies(facts: ObjectFacts, hashes: Hashes) -> bool:
+def metadata_denies(facts: ObjectFacts, hashes: Hashes) -> bool:
+    """Whether the metadata was written beside other bytes."""
     return facts.digest is not None and hashes.digest(facts.digest.type) != facts.digest
 
 
@@ -163,7 +166,8 @@ def _disbelieve(context: Context, path: RelPath, key: str, facts: ObjectFacts) -
     )
 
 
-def _mtime_ns(facts: ObjectFacts) -> int:
+def mtime_ns(facts: ObjectFacts) -> int:
+    """The time that the file gets."""
     return facts.mtime_ns if facts.mtime_ns is not None else facts.last_modified_s * 1_000_000_000
 
 

@@ -107,6 +107,12 @@ def run_download(context: Context, step: Step) -> Done:
     return Done(commit=commit, bytes_down=got.received, after=tuple(after))
 
 
+def downloaded(context: Context, step: Step, got: Downloaded) -> Done:
+    """What the arrival of a new object leaves in the store."""
+    row = history(context, step, operation="download", digest=text(got.digest), etag=got.facts.etag)
+    return Done(commit=put(step, _downloaded_record(step, got), row=row), bytes_down=got.received)
+
+
 def _discard(context: Context, step: Step, name: str) -> None:
     """Drop what an ordinary edit superseded. It stays in trash where somebody who had it open wrote to it, or may."""
     with suppress(Stale):  # gone already, or written to

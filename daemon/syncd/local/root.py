@@ -19,6 +19,7 @@ from syncd.local.handle import Handle, open_regular
 from syncd.local.holders import Holders
 from syncd.local.marker import read_marker, write_marker
 from syncd.local.openat2 import open_beneath
+from syncd.local.places import SmallPlaces
 from syncd.local.renameat2 import Renames
 from syncd.local.scan import Found, scan
 from syncd.local.small import SmallFiles
@@ -161,6 +162,12 @@ class Root:
             with translated(f"{OURS}/{temporary.FOLDER}"):
                 partial = stack.enter_context(temporary.partial_file(folder))
             yield partial
+
+    @contextmanager
+    def small_places(self) -> Iterator[SmallPlaces]:
+        """Puts small new files in place, for one thread and a short while. See `local.places`."""
+        with self._ours(temporary.FOLDER) as tmp, SmallPlaces(self._anchor, self._renames, tmp) as places:
+            yield places
 
     def place(self, temporary: Temporary, path: RelPath, *, expect: LocalExpect) -> Placed:
         """Two-phase: NOREPLACE, or EXCHANGE and a look at what came out; that goes to trash. Folder fsynced."""

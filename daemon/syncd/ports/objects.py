@@ -163,6 +163,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        """A read of all of it in two: ask, and the call that waits for the answer, as of `start_put`."""
+        ...
+
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:

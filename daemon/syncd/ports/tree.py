@@ -183,6 +183,18 @@ class SmallFiles(Protocol):
         ...
 
 
+class SmallPlaces(Protocol):
+    """Puts small new files in place, many in a row. For one thread, within its context."""
+
+    def put(self, path: RelPath, content: bytes, *, mtime_ns: int) -> LocalStat:
+        """A file where nothing is, with its folders; its stat. Stale where something is. Lasting after `settle`."""
+        ...
+
+    def settle(self) -> None:
+        """Make all names durable. ItemError where the disk fails."""
+        ...
+
+
 class LocalTree(Protocol):
     """One local root. Paths never leave it and no symlink is followed. OS errors arrive as ItemError or PairHalted.
 
@@ -220,6 +232,10 @@ class LocalTree(Protocol):
         ...
 
     def temporary(self) -> AbstractContextManager[Temporary]: ...
+
+    def small_places(self) -> AbstractContextManager[SmallPlaces]:
+        """For new files that are held in memory. ItemError where the disk has no room."""
+        ...
 
     def place(self, temporary: Temporary, path: RelPath, *, expect: LocalExpect) -> Placed:
         """Two-phase: NOREPLACE, or EXCHANGE and a look at what came out; that goes to trash. Folder fsynced.

@@ -122,6 +122,11 @@ class BucketsObjects:
         bucket, rest = self._split(key)
         return bucket.get(rest, expect=expect, start=start, length=length, version_id=version_id)
 
+    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        """As of the key's bucket."""
+        bucket, rest = self._split(key)
+        return bucket.start_get(rest, expect=expect)
+
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:

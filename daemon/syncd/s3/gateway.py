@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -167,6 +167,10 @@ class Boto3Objects:
             )
         finally:
             stream.close()
+
+    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        """The SDK asks and waits in one: all of it happens when the answer is asked for."""
+        return partial(self.get, key, expect=expect)
 
     # --- writing ------------------------------------------------------------------------------------------
 

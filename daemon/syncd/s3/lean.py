@@ -6,7 +6,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -55,6 +55,17 @@ class Sums:
     asked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What is read of one object."""
+
+    key: str
+    expect: ETag | None
+    start: int = 0
+    length: int | None = None
+    version_id: str | None = None
+
+
 class LeanObjects:
     """One bucket as an ObjectStore, like the `rare` one, which serves what is not hot. Thread-safe."""
 
@@ -94,29 +105,45 @@ class LeanObjects:
         rows = [ListedObject(key, size, ETag(etag), at, kind in ARCHIVES) for key, size, etag, at, kind in page.rows]
         return listing.Fetched(rows=rows, truncated=page.truncated, token=page.token)
 
-    @contextmanager
     def get(
         self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None
-    ) -> Iterator[ObjectBody]:
+    ) -> AbstractContextManager[ObjectBody]:
         """Read bytes [start, start+length) of exactly that ETag. `length` is not 0. Stale: it changed or is gone.
 
         With a version id that version is read, whatever is newest; only then may `expect` be None.
         """
-        asked = pinned_read(expect, version_id, byte_range(start, length), self.capabilities)
+        asked = self._asked(expect, version_id, byte_range(start, length))
+        return self._read(Read(key, expect, start, length, version_id), asked, None)
+
+    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        """A read of all of it in two: what is called waits for the answer, and asks again where that may help."""
+        asked = self._asked(expect, None, "")
+
+        def begin(wire: Bucket) -> Callable[[], Response]:
+            with checkpoint.S3_GET:
+                return wire.start_get(key, asked)
+
+        return partial(self._read, Read(key, expect), asked, self._wired.start("get", begin))
+
+    def _asked(self, expect: ETag | None, version_id: str | None, of: str) -> dict[str, str]:
+        asked = pinned_read(expect, version_id, of, self.capabilities)
         asked.pop("VersionId", None)
-        headers = headers_of(asked | ({"ChecksumMode": "ENABLED"} if self._how.asked else {}))
-        place = self.place.at(key)
+        return headers_of(asked | ({"ChecksumMode": "ENABLED"} if self._how.asked else {}))
+
+    @contextmanager
+    def _read(self, read: Read, headers: dict[str, str], started: Attempt[Response] | None) -> Iterator[ObjectBody]:
+        place = self.place.at(read.key)
 
         def once(wire: Bucket) -> Response:
             with checkpoint.S3_GET:
-                return wire.get(key, headers, version_id=version_id)
+                return wire.get(read.key, headers, version_id=read.version_id)
 
         with translated(place, pinned=True):
-            response = self._wired.send("get", once)
+            response = self._wired.send("get", once, started=started)
         with response:
             answer = answer_of(response.headers)
-            refuse_other(answer, expect, version_id, place)
-            size = whole_size(answer, start, length, place)
+            refuse_other(answer, read.expect, read.version_id, place)
+            size = whole_size(answer, read.start, read.length, place)
             facts = object_facts(answer, size=size)
             yield LeanBody(response, facts, place, received=self._received)
 

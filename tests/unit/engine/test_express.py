@@ -17,7 +17,7 @@ from support.fake_store import EVERYTHING, FakeObjects
 from support.trash_host import TrashHost, trash_host
 from syncd.core.model import LocalStat, Mode, ProofKind
 from syncd.core.paths import RelPath
-from syncd.engine import express
+from syncd.engine import lane
 from syncd.engine.cycle import Cycle
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
@@ -199,7 +199,7 @@ def test_a_value_that_no_column_takes_harms_no_other_file(host: TrashHost, monke
         return replace(answer, version_id=object()) if key == "p/4" else answer  # type: ignore[arg-type]
 
     monkeypatch.setattr(FakeObjects, "put", odd)
-    monkeypatch.setattr(express, "MOST", 9)
+    monkeypatch.setattr(lane, "MOST", 9)
     report = look(host)
     assert report.counts["uploaded"] == 8
     assert [str(waiting.path) for waiting in host.backlog.snapshot()] == ["4"]
@@ -282,7 +282,7 @@ def _refusing(name: str) -> Any:
 @pytest.mark.parametrize(
     ("size", "capabilities"),
     [
-        pytest.param(express.LARGEST + 1, EVERYTHING, id="a large file"),
+        pytest.param(lane.LARGEST + 1, EVERYTHING, id="a large file"),
         pytest.param(9, replace(EVERYTHING, put_if_none_match=False), id="a store without preconditions"),
     ],
 )

@@ -87,6 +87,12 @@ class Bucket:
         query = "" if version_id is None else encoded_query({"versionId": version_id})
         return self._read(f"{self.address.base}/{encoded_path(key)}", query, headers)
 
+    def start_get(self, key: str, headers: Mapping[str, str]) -> Callable[[], Response]:
+        """The same of a whole object in two: what is called waits for the answer, once, on the same thread."""
+        keys, path = self._keys(), f"{self.address.base}/{encoded_path(key)}"
+        started = self._transport.start(self._request(keys, "GET", path, "", headers, EMPTY, None))
+        return lambda: self._answered(started.response(), keys)
+
     def list(self, prefix: str, token: str = "") -> Listed:
         """One page of what is below that prefix."""
         asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}

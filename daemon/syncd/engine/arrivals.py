@@ -1,0 +1,75 @@
+"""The short way down: a new, small object is fetched whole, proven, put in place and recorded, many in a row.
+
+What makes it short is what is known before: no row, no file, so the rule is always the same one and nothing gives way.
+Whatever then is not as it was seen, or does not hold what it says, goes the long way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from syncd.core.classify import Sides
+from syncd.core.model import ListedObject, Mode
+from syncd.core.paths import RelPath
+from syncd.core.reconcile import Cell, Local, Remote, decide
+from syncd.core.rules import Do
+from syncd.engine.arrival import Arrival
+from syncd.engine.breaker import Breaker
+from syncd.engine.context import Context
+from syncd.engine.download import Downloaded
+from syncd.engine.lane import LARGEST, Ends, Group, Lane
+from syncd.engine.pool import Pool
+from syncd.engine.step import Step
+from syncd.engine.transferring import downloaded
+from syncd.engine.turn import Turn
+from syncd.engine.work import Worksite
+from syncd.errors import ItemError
+
+
+class Arrivals:
+    """The short way down of one pass."""
+
+    def __init__(
+        self, context: Context, site: Worksite, pool: Pool, ends: Ends[ListedObject], turn: Turn, breaker: Breaker
+    ) -> None:
+        self._context = context
+        self._turn = turn
+        self._breaker = breaker
+        self._lane: Lane[ListedObject] = Lane(context, site, pool, ends, self._work)
+        self._rule = decide(Cell(local=Local.ABSENT, remote=Remote.MODIFIED), context.policy)
+        # one of ours that was cleaned looks alike: that is asked on the long way
+        cleaned = context.pair.cleanup and context.pair.mode is Mode.BIDIRECTIONAL
+        self._runs = self._rule.do is Do.DOWNLOAD and not cleaned
+        self.flush = self._lane.flush
+
+    def offer(self, path: RelPath, listed: ListedObject) -> bool:
+        """Take an object without row and file; False where it must go the long way. Waits for room in the pool."""
+        return self._runs and listed.size <= LARGEST and not listed.archived and self._lane.take(path, listed)
+
+    def _work(self, items: Sequence[tuple[RelPath, ListedObject]], group: Group[ListedObject]) -> None:
+        """Ask for all, put each in its place, make the folders durable once, and only then record."""
+        context = self._context
+        asked: list[tuple[Step, Arrival]] = []
+        got: list[tuple[Step, Downloaded]] = []
+        with self._turn:
+            for path, listed in items:
+                if context.stop.stopped() or self._breaker.tripped:
+                    break
+                step = Step(path=path, rule=self._rule, sides=Sides(None, None, listed))
+                arrival = group.tried(step, partial(Arrival.start, context, step))
+                if arrival is not None:
+                    asked.append((step, arrival))
+        try:
+            with context.tree.small_places() as places:
+                for step, arrival in asked:
+                    here = group.tried(step, partial(arrival.finish, places))
+                    if here is not None:
+                        got.append((step, here))
+                places.settle()
+        except ItemError:  # the disk: it is told of each, as it is
+            for step, _ in asked:
+                group.goes_otherwise(step.path)
+            return
+        for step, here in got:
+            group.done(step, downloaded(context, step, here))

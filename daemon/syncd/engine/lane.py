@@ -1,0 +1,135 @@
+"""A short way through a pass: paths that are all decided alike go in groups, each group on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from syncd.core.paths import RelPath
+from syncd.engine.context import Context
+from syncd.engine.done import Done
+from syncd.engine.outcome import Outcome
+from syncd.engine.pool import Pool
+from syncd.engine.step import Step
+from syncd.engine.work import Worksite
+from syncd.errors import ItemError, RemoteError, Stale
+
+LARGEST = 256 * 1024
+"""Up to so many bytes a content is held whole in memory: one group for each thread."""
+
+MOST = 16
+"""So many paths at most in one go of one thread, and in one commit."""
+
+T = TypeVar("T")
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ends(Generic[Seen]):
+    """What is told of a path that goes the short way: `begun`, and then exactly one of these, on any thread.
+
+    `settled`: it was done, and this became of it. `failed`: the endpoint's fault. `long_way`: it is not as it was seen.
+    `dropped`: nothing was done, as the daemon stops. `crashed` is told of each group's future.
+    """
+
+    begun: Callable[[], None]
+    settled: Callable[[Sequence[Outcome]], None]
+    failed: Callable[[Step, RemoteError], None]
+    long_way: Callable[[RelPath, Seen], None]
+    dropped: Callable[[RelPath], None]
+    crashed: Callable[[Future[None]], None]
+
+
+class Group(Generic[Seen]):
+    """The paths of one go. Each is open until it has come to an end."""
+
+    def __init__(self, ends: Ends[Seen], items: Iterable[tuple[RelPath, Seen]]) -> None:
+        self._ends = ends
+        self._open = dict(items)
+        self._otherwise: dict[RelPath, None] = {}
+        self._executed: list[tuple[Step, Done]] = []
+
+    def tried(self, step: Step, act: Callable[[], T]) -> T | None:
+        """What that gives; None where it gave nothing, and the path comes to another end."""
+        try:
+            return act()
+        except (Stale, ItemError):
+            self.goes_otherwise(step.path)
+        except RemoteError as error:
+            del self._open[step.path]
+            self._ends.failed(step, error)
+        return None
+
+    def goes_otherwise(self, path: RelPath) -> None:
+        """It goes the long way, when all others are through; nothing where it has come to an end."""
+        if path in self._open:
+            self._otherwise[path] = None
+
+    def done(self, step: Step, done: Done) -> None:
+        """It is executed, and is committed with the others."""
+        self._executed.append((step, done))
+
+    def go_otherwise(self) -> None:
+        """Let those go the long way that must."""
+        for path in self._otherwise:
+            self._ends.long_way(path, self._open.pop(path))
+
+    def end(self, site: Worksite) -> None:
+        """Commit what was executed; what is still open is dropped."""
+        try:
+            if self._executed:
+                site.settle_all(self._executed, self._ends.settled)
+                for step, _ in self._executed:
+                    del self._open[step.path]
+        finally:
+            for path in self._open:
+                self._ends.dropped(path)
+
+
+class Lane(Generic[Seen]):
+    """Takes paths with what was seen of them, for one pass. `work` brings a group to its ends."""
+
+    def __init__(
+        self,
+        context: Context,
+        site: Worksite,
+        pool: Pool,
+        ends: Ends[Seen],
+        work: Callable[[Sequence[tuple[RelPath, Seen]], Group[Seen]], None],
+    ) -> None:
+        self._context = context
+        self._site = site
+        self._pool = pool
+        self._ends = ends
+        self._work = work
+        self._waiting: list[tuple[RelPath, Seen]] = []
+        self._groups = 0
+
+    def take(self, path: RelPath, seen: Seen) -> bool:
+        """Claim a path for the short way; False where somebody has it. Waits for room in the pool."""
+        if not self._context.claims.take(path):
+            return False
+        self._ends.begun()
+        self._waiting.append((path, seen))
+        # Single paths first, so that every thread has one at once; larger groups once all are busy.
+        if len(self._waiting) >= min(MOST, 1 << self._groups // self._pool.threads):
+            self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Let go what waits for company."""
+        if self._waiting:
+            group, self._waiting = self._waiting, []
+            self._groups += 1
+            self._pool.submit(partial(self._run, group)).add_done_callback(self._ends.crashed)
+
+    def _run(self, items: Sequence[tuple[RelPath, Seen]]) -> None:
+        group = Group(self._ends, items)
+        try:
+            self._work(items, group)
+            group.go_otherwise()
+        finally:
+            group.end(self._site)
