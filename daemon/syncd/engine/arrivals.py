@@ -52,24 +52,25 @@ class Arrivals:
         context = self._context
         asked: list[tuple[Step, Arrival]] = []
         got: list[tuple[Step, Downloaded]] = []
-        with self._turn:
-            for path, listed in items:
-                if context.stop.stopped() or self._breaker.tripped:
-                    break
-                step = Step(path=path, rule=self._rule, sides=Sides(None, None, listed))
-                arrival = group.tried(step, partial(Arrival.start, context, step))
-                if arrival is not None:
-                    asked.append((step, arrival))
         try:
             with context.tree.small_places() as places:
+                with self._turn:
+                    for path, listed in items:
+                        if context.stop.stopped() or self._breaker.tripped:
+                            break
+                        step = Step(path=path, rule=self._rule, sides=Sides(None, None, listed))
+                        if not places.vacant(path):  # an obstacle is seen before a byte is fetched
+                            group.goes_otherwise(path)
+                        elif (arrival := group.tried(step, partial(Arrival.start, context, step))) is not None:
+                            asked.append((step, arrival))
                 for step, arrival in asked:
                     here = group.tried(step, partial(arrival.finish, places))
                     if here is not None:
                         got.append((step, here))
                 places.settle()
         except ItemError:  # the disk: it is told of each, as it is
-            for step, _ in asked:
-                group.goes_otherwise(step.path)
+            for path, _ in items:
+                group.goes_otherwise(path)
             return
         for step, here in got:
             group.done(step, downloaded(context, step, here))

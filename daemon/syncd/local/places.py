@@ -58,16 +58,27 @@ class SmallPlaces:
             raise Stale(path)
         return seen
 
+    def vacant(self, path: RelPath) -> bool:
+        """Whether nothing of that name stands there, nor anything where one of its folders would be."""
+        folder, _, name = path.rpartition("/")
+        try:
+            os.stat(name, dir_fd=self._folder(folder, create=False), follow_symlinks=False)
+        except FileNotFoundError:
+            return True
+        except OSError:  # the long way tells what it is
+            pass
+        return False
+
     def settle(self) -> None:
         """Make the names durable."""
         for name, folder in self._folders.items():
             with translated(name or "."), checkpoint.LOCAL_SYNC_FOLDER:
                 os.fsync(folder)
 
-    def _folder(self, path: str) -> int:
+    def _folder(self, path: str, *, create: bool = True) -> int:
         held = self._folders.get(path)
         if held is None:
-            held = self._folders[path] = self._held.enter_context(self._anchor.folder(path, create=True))
+            held = self._folders[path] = self._held.enter_context(self._anchor.folder(path, create=create))
         return held
 
     def _written(self, content: bytes, mtime_ns: int) -> Spot:

@@ -186,6 +186,10 @@ class SmallFiles(Protocol):
 class SmallPlaces(Protocol):
     """Puts small new files in place, many in a row. For one thread, within its context."""
 
+    def vacant(self, path: RelPath) -> bool:
+        """Whether a file can be put there: nothing stands in its place, or in that of a folder of it."""
+        ...
+
     def put(self, path: RelPath, content: bytes, *, mtime_ns: int) -> LocalStat:
         """A file where nothing is, with its folders; its stat. Stale where something is. Lasting after `settle`."""
         ...

@@ -30,7 +30,8 @@ KEY = "p/big"
 
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred bytes a range, and all over two hundred come in ranges."""
+    """A hundred bytes a range, and all over two hundred come in ranges; nothing goes the short way."""
+    monkeypatch.setattr("syncd.engine.arrivals.LARGEST", 0)
     monkeypatch.setattr("syncd.engine.download.LARGE", 200)
     monkeypatch.setattr("syncd.engine.ranged.RANGE", 100)
 
