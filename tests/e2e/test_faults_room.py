@@ -99,16 +99,18 @@ def test_without_descriptors_files_fail_in_words_and_none_is_lost(
     content = {f"{number:02}.gz": b"%d" % number * 100_000 for number in range(40)}
     for name, body in content.items():
         host.write(name, body)
-    codes = []
-    for few in range(24, 37, 3):  # none for the database, or for whoever asks last: a matter of turns
+    codes, said = [], ""
+    for few in range(24, 37, 2):  # none for the database, or for whoever asks last: a matter of turns
         answer = once_limited(host, f"--nofile={few}")
         codes.append(answer.code)
+        said += answer.said
         assert "Traceback" not in answer.said
         if answer.code:
             assert "too many open files" in answer.said
             assert "LimitNOFILE" in answer.said
     assert set(codes) <= {0, 1, 4, 5, 7}
     assert codes[0], "a pass with 24 descriptors found nothing wrong"
+    assert "transfer.failed" in said  # it is told of single files, too
     assert host.once().code == 0
     assert objects(s3, bucket) == content
 

@@ -87,7 +87,8 @@ class SyslogServer:
         self.port = int(self._listener.getsockname()[1])
         if not udp:
             self._listener.listen(8)
-        threading.Thread(target=self._datagrams_in if udp else self._accept, daemon=True).start()
+        self._taking = threading.Thread(target=self._datagrams_in if udp else self._accept, daemon=True)
+        self._taking.start()
 
     def __enter__(self) -> SyslogServer:
         return self
@@ -96,8 +97,12 @@ class SyslogServer:
         self.close()
 
     def close(self) -> None:
-        """Be gone, with every connection."""
-        for each in (self._listener, *self._open):
+        """Be gone, with every connection, also one that came just now."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits there
+        self._taking.join(10)
+        self._listener.close()
+        for each in self._open:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
@@ -131,9 +136,12 @@ class SyslogServer:
     def _datagrams_in(self) -> None:
         while True:
             try:
-                self._datagrams.append(self._listener.recv(65535))
+                datagram = self._listener.recv(65535)
             except OSError:
                 return
+            if not datagram:  # shut down: no message is empty
+                return
+            self._datagrams.append(datagram)
 
 
 def _read_all(connection: socket.socket, stream: bytearray) -> None:
