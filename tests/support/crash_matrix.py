@@ -60,10 +60,10 @@ class Undisturbed:
     lives: tuple[Life, ...]
     picture: Picture
 
-    def deaths(self, *, every: bool, but: Set[str] = frozenset()) -> list[Death]:
+    def deaths(self, *, every: bool, but: Set[str] = frozenset(), only: Set[str] = frozenset()) -> list[Death]:
         """Each point at its first and at its last pass, or at each; a life that found nothing to do aside.
 
-        `but`: points that are died at elsewhere.
+        `but`: points that are died at elsewhere. `only`: the others are.
         """
         times: dict[str, list[Death]] = {}
         for number, life in enumerate(self.lives[:-1] or self.lives, 1):
@@ -73,7 +73,8 @@ class Undisturbed:
                 times.setdefault(point, []).append(Death(life=number, point=point, nth=passed[point]))
         if every:
             return [death for deaths in times.values() for death in deaths]
-        chosen = [ends for point, each in times.items() if point not in but for ends in (each[0], each[-1])]
+        here = [each for point, each in times.items() if point not in but and (not only or point in only)]
+        chosen = [end for each in here for end in (each[0], each[-1])]
         return list(dict.fromkeys(chosen))
 
 
@@ -181,11 +182,11 @@ class Matrix:
             assert not problems, f"{scenario.name}, undisturbed: {problems}\n{world.told()}"
             return Undisturbed(lives=lives, picture=world.picture())
 
-    def run(self, scenario: Scenario) -> list[Tried]:
-        """Every death of one scenario."""
+    def run(self, scenario: Scenario, *, only: Set[str] = frozenset()) -> list[Tried]:
+        """Every death of one scenario; `only`: the short form tries these points alone."""
         if scenario.name not in self.tried:
             calm = self.undisturbed(scenario)
-            deaths = calm.deaths(every=ALL, but=self._died_at())
+            deaths = calm.deaths(every=ALL, but=self._died_at(), only=only)
             self.tried[scenario.name] = list(self._pool.map(lambda death: self._try(scenario, calm, death), deaths))
         return self.tried[scenario.name]
 
@@ -271,8 +272,8 @@ def table(tried: dict[str, list[Tried]], passed: dict[str, set[str]], points: Se
     `-` where it is not passed, `=` where the short form leaves it to its neighbour.
     """
     names = list(tried)
-    lines = [f"  {chr(ord('A') + number)}  {name}" for number, name in enumerate(names)]
-    heads = "".join(f"{chr(ord('A') + number):>4}" for number in range(len(names)))
+    lines = [f"{number:>4}  {name}" for number, name in enumerate(names, 1)]
+    heads = "".join(f"{number:>4}" for number in range(1, len(names) + 1))
     lines += ["", f"{'':28}{heads}"]
     for point in points:
         cells = "".join(

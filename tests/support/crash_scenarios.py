@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from support.crash_world import Attend, World
@@ -479,3 +479,14 @@ SCENARIOS = (
         patches=NO_PAUSE,
     ),
 )
+
+HOT = frozenset({"s3.get.after", "s3.put.after", "s3.part.after"})
+"""Where the two planes differ, and something was done: before a call, and in all other calls, they are one."""
+
+
+def by_boto3(scenario: Scenario) -> Scenario:
+    """The same over the other plane."""
+    return replace(scenario, name=f"{scenario.name}, by boto3", s3={**scenario.s3, "plane": "boto3"})
+
+
+BY_BOTO3 = tuple(by_boto3(one) for one in SCENARIOS if HOT & {f"{name}.after" for name in one.by})

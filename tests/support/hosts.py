@@ -91,7 +91,8 @@ class Hosts:
             deletes=self.variant.deletes, conflict=part.conflict, cleanup="true" if part.cleanup else "false"
         )
         remote = f"s3://{self.bucket}/{PREFIX}"
-        host = Host(folder, self.server.endpoint, remote=remote, mode=part.mode, pair=lines, env=self.server.env)
+        s3 = f'retries = 1\nplane = "{part.plane}"'
+        host = Host(folder, self.server.endpoint, remote=remote, mode=part.mode, pair=lines, s3=s3, env=self.server.env)
         (folder / "stash").mkdir()
         return host
 

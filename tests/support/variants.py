@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One host's part: how its pair is set. `archives`: it has a `[[batch]]` beside the pair."""
+    """One host's part: how its pair is set, and over which plane it goes. `archives`: it has a `[[batch]]`, too."""
 
     name: str
     mode: str = "bidirectional"
     conflict: str = "newer"
     cleanup: bool = False
     archives: bool = False
+    plane: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,10 @@ class Variant:
 
 
 def _alike(*names: str, conflict: str = "newer") -> tuple[Part, ...]:
-    return tuple(Part(name=name, conflict=conflict) for name in names)
+    """The first over the lean client, the others by boto3."""
+    return tuple(
+        Part(name=name, conflict=conflict, plane="boto3" if number else "auto") for number, name in enumerate(names)
+    )
 
 
 VARIANTS = (
@@ -45,7 +49,7 @@ VARIANTS = (
     ),
     Variant(
         name="propagated-plain-killed",
-        hosts=(Part(name="one", archives=True), Part(name="two", cleanup=True)),
+        hosts=(Part(name="one", archives=True, plane="boto3"), Part(name="two", cleanup=True)),
         deletes="propagate",
         versioned=False,
         kills=True,
@@ -56,7 +60,7 @@ VARIANTS = (
         hosts=(
             Part(name="both", conflict="newer"),
             Part(name="up", mode="upload", conflict="keep-both", cleanup=True),
-            Part(name="down", mode="download", conflict="remote"),
+            Part(name="down", mode="download", conflict="remote", plane="boto3"),
         ),
         deletes="keep",
         versioned=False,
@@ -67,7 +71,7 @@ VARIANTS = (
         name="three-policies-killed",
         hosts=(
             Part(name="newer", conflict="newer", archives=True),
-            Part(name="local", conflict="local", cleanup=True),
+            Part(name="local", conflict="local", cleanup=True, plane="boto3"),
             Part(name="both", conflict="keep-both"),
         ),
         deletes="propagate",
