@@ -68,6 +68,16 @@ def test_no_wait_is_endless() -> None:
     assert not found, "\n".join(found)
 
 
+def test_nothing_looks_into_a_bytesio() -> None:
+    found = [
+        f"{module.path}:{node.lineno} getbuffer(): collected in a cycle it ends the process (CPython up to 3.12); getvalue()"
+        for module in modules()
+        for node in module.calls()
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "getbuffer"
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_only_two_places_catch_everything() -> None:
     found = [
         f"{module.path}:{handler.lineno} except {sorted(names_caught(handler))}: name what can happen; bugs belong to "

@@ -312,7 +312,8 @@ def _body(source: BinaryIO, size: int) -> Body:
         return FileBody(fd, offset, length, getattr(source, "went", None))
     if isinstance(source, io.BytesIO):
         start = source.tell()
-        held = source.getbuffer()[start : start + size]
+        # no `getbuffer`: collected as a part of a cycle, it ends the process (CPython up to 3.12)
+        held = memoryview(source.getvalue())[start : start + size]
         if len(held) < size:
             raise Stale(f"the file ended {size - len(held)} bytes early while it was sent")
         return BytesBody(held)
