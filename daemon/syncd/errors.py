@@ -15,6 +15,11 @@ class SyncdError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def said(self) -> dict[str, str]:
+        """The fields of an event that tells of it."""
+        return {"error": self.message, "hint": self.hint}
+
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
@@ -65,6 +70,12 @@ class RemoteError(SyncdError):
         self.kind = kind
         self.code = code
         self.ids = ids
+
+    @property
+    def said(self) -> dict[str, str]:
+        """With the ids that there are: whoever runs the store finds the request by them."""
+        named = zip(("request_id", "host_id"), self.ids, strict=True)
+        return super().said | {name: id for name, id in named if id}
 
     @property
     def retryable(self) -> bool:

@@ -189,9 +189,7 @@ class Sender:
 
     def _failed(self, key: str, error: SyncdError) -> None:
         self._tally.problem(key, error)
-        self._folder.context.events.emit(
-            events.ARCHIVE_FAILED, pair=self._folder.name, key=key, error=error.message, hint=error.hint
-        )
+        self._folder.context.events.emit(events.ARCHIVE_FAILED, pair=self._folder.name, key=key, **error.said)
 
 
 def _last_member(folder: BatchFolder, archive: Archive, etag: ETag) -> bytes:

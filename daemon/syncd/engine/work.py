@@ -184,9 +184,8 @@ class Worksite:
             pair=context.pair.name,
             path=step.path,
             rule=step.rule.id,
-            error=error.message,
-            hint=error.hint,
             cycle=cycle,
+            **error.said,
         )
         if not self._dry:
             row = history(context, step, error=str(error), result="failed", cycle=cycle)

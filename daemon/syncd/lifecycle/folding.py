@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-VARYING = frozenset({"path", "key", "cycle", "bytes", "elapsed", "elapsed_s", "attempt", "id", "repeated", "etag"})
+VARYING = frozenset(
+    {"path", "key", "cycle", "bytes", "elapsed", "elapsed_s", "attempt", "id", "repeated", "etag"}
+    | {"request_id", "host_id"}
+)
 """Fields that differ between two occurrences of one failure."""
 
 _BEFORE, _BEHIND = r"(?<![^/\s\"'(])", r"(?![^\s\"':?,.)])"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 HIDDEN = "***"
 
@@ -19,10 +20,15 @@ _AUTHORIZED = re.compile(r"(Authorization\W{1,8}(?:ApiKey|Basic|Bearer)\s+)[^\s,
 
 def hide(name: str, value: object) -> object:
     """The value as it may be written: hidden whole under a secret name, else with secrets in its text blotted out."""
-    if _NAMES.search(name):
+    if _is_secret(name):
         return HIDDEN
     if not isinstance(value, str) or not ("=" in value or ":" in value):
         return value
     for pattern, shown in ((_USERINFO, rf"\1{HIDDEN}@"), (_SIGNED, rf"\1{HIDDEN}"), (_AUTHORIZED, rf"\1{HIDDEN}")):
         value = pattern.sub(shown, value)
     return value
+
+
+@lru_cache(maxsize=256)
+def _is_secret(name: str) -> bool:
+    return _NAMES.search(name) is not None

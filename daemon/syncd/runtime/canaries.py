@@ -85,7 +85,7 @@ class Canaries:
             endpoint.proven_until = 0.0
             self.table.put(*_place(pair), endpoint.capabilities)
         if not endpoint.trouble:
-            self.events.emit(events.ENDPOINT_UNPROVEN, pair=pair.name, error=error.message, hint=error.hint)
+            self.events.emit(events.ENDPOINT_UNPROVEN, pair=pair.name, **error.said)
         endpoint.trouble = error.message
         return endpoint
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from syncd.engine.expiring import expire
 from syncd.errors import ConfigError, ItemError, PairHalted, RemoteError
 from syncd.runtime.places import Place, folder_places
 from syncd.store.database import Database
-from syncd.workers.batch import BatchSection
 from syncd.workers.section import Section
+
+if TYPE_CHECKING:
+    from syncd.workers.batch import BatchSection
 
 AT_REST = frozenset({"halted", "paused", "draining"})
 """States in which nothing expires: a person decides, or is about to."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from syncd.engine.cycle import Cycle
 from syncd.engine.outcome import Outcome
@@ -16,13 +16,14 @@ from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.local.translate import printable
 from syncd.ports import Clock
-from syncd.runtime.once_batch import exit_of_batch, print_plan, run_to_the_end, say_batch
 from syncd.runtime.progress import ProgressLine
 from syncd.runtime.run_report import ReportLost, batch_run_report, run_report, write_json
-from syncd.workers.batch import BatchSection
-from syncd.workers.batch_report import BatchReport
 from syncd.workers.section import Section
 from syncwire.exits import Exit, gravest
+
+if TYPE_CHECKING:
+    from syncd.workers.batch import BatchSection
+    from syncd.workers.batch_report import BatchReport
 
 SETTLING_LOOKS = 3
 
@@ -112,6 +113,8 @@ class Once:
         return exit_of(report, error), told
 
     def _batch(self, section: BatchSection) -> tuple[Exit, dict[str, Any]]:
+        from syncd.runtime.once_batch import exit_of_batch, run_to_the_end, say_batch
+
         report = self._batch_plan(section) if self._dry else run_to_the_end(section, self._stop)
         if report.failure is not None and not self._logged:
             self._tell(f"{section.name}: {printable(str(report.failure))}")
@@ -123,6 +126,9 @@ class Once:
         return exit_of_batch(report), told
 
     def _batch_plan(self, section: BatchSection) -> BatchReport:
+        from syncd.runtime.once_batch import print_plan
+        from syncd.workers.batch_report import BatchReport
+
         failure: SyncdError | None = None
         try:
             print_plan(section, lambda line: print(line, file=self._out), self._tell)

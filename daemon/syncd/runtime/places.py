@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from syncd.engine.context import Context
 from syncd.errors import PairHalted
-from syncd.workers.batch import BatchSection
+
+if TYPE_CHECKING:
+    from syncd.workers.batch import BatchSection
 
 
 class Place(Protocol):

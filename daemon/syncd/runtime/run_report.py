@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncd import checkpoint
 from syncd.config.types import Batch, Pair
@@ -15,8 +15,10 @@ from syncd.core.model import Mode
 from syncd.engine.report import CycleReport
 from syncd.errors import SyncdError
 from syncd.local.translate import words
-from syncd.workers.batch_report import BatchReport
-from syncd.workers.waiting import Waiting
+
+if TYPE_CHECKING:
+    from syncd.workers.batch_report import BatchReport
+    from syncd.workers.waiting import Waiting
 
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 

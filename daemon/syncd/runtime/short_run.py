@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncd.config.types import Config
 from syncd.engine.pool import Pool
@@ -11,12 +12,13 @@ from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
 from syncd.ports import Clock, Events
 from syncd.runtime.assembly import Assembly
-from syncd.runtime.batch_assembly import BatchAssembly
 from syncd.s3.counts import RequestCounts
 from syncd.s3.paces import Paces
 from syncd.store.database import Database
-from syncd.workers.batch import BatchSection
 from syncd.workers.section import Section
+
+if TYPE_CHECKING:
+    from syncd.workers.batch import BatchSection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,12 @@ def sections_of(parts: Parts) -> list[Section]:
 
 
 def batches_of(parts: Parts) -> list[BatchSection]:
-    """Every batch."""
+    """Every batch. A host without one does not load the archiver."""
+    if not parts.config.batches:
+        return []
+    from syncd.runtime.batch_assembly import BatchAssembly
+    from syncd.workers.batch import BatchSection
+
     world = BatchAssembly(
         database=parts.database,
         clock=parts.clock,

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from syncd.core.model import Record
 from syncd.core.paths import RelPath, order
 from syncd.errors import Stale
 from syncd.ports import Commit
@@ -48,11 +47,27 @@ class _Rows:
 
 def write_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> list[object]:
     """Write a group inside the open transaction. A result is the stored record, None, or Stale."""
+    return [_stored(outcome, answer) for outcome, answer in zip(outcomes, _numbered(connection, outcomes), strict=True)]
+
+
+def write_groups(connection: sqlite3.Connection, groups: Sequence[Sequence[Outcome]]) -> list[object]:
+    """Several groups as one. A result is the list of that group's: the number of its commit, or Stale."""
+    results = iter(_numbered(connection, [outcome for group in groups for outcome in group]))
+    return [[next(results) for _ in group] for group in groups]
+
+
+def _stored(outcome: Outcome, answer: int | Stale) -> object:
+    record = outcome.change.put
+    return answer if isinstance(answer, Stale) else record and replace(record, seq=answer)
+
+
+def _numbered(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> list[int | Stale]:
+    """The number of each one's commit; Stale where it was overtaken."""
     seqs = _seqs(connection, outcomes)
     live = {set_id for set_id in {outcome.set_id for outcome in outcomes} if _exists(connection, set_id)}
     (last_seq,) = connection.execute(SELECT_LAST_SEQ).fetchone()
     rows = _Rows()
-    results: list[object] = []
+    results: list[int | Stale] = []
     for outcome in outcomes:
         if outcome.set_id not in live:
             results.append(Stale("the record set was replaced by another"))
@@ -60,16 +75,11 @@ def write_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) 
             results.append(Stale(f"the record of {_subject(outcome.change)!r} changed since the decision"))
         else:
             last_seq += 1
-            results.append(_collect(rows, outcome, last_seq, seqs))
+            _collect(rows, outcome, last_seq, seqs)
+            results.append(last_seq)
     _write(connection, rows)
     connection.execute(UPDATE_LAST_SEQ, (last_seq,))
     return results
-
-
-def write_groups(connection: sqlite3.Connection, groups: Sequence[Sequence[Outcome]]) -> list[object]:
-    """Several groups as one. A result is the list of that group's results."""
-    results = iter(write_outcomes(connection, [outcome for group in groups for outcome in group]))
-    return [[next(results) for _ in group] for group in groups]
 
 
 def _subject(change: Commit) -> RelPath | None:
@@ -105,9 +115,8 @@ def _overtaken(outcome: Outcome, seqs: dict[Key, int]) -> bool:
     return expected is not None and subject is not None and seqs[outcome.set_id, order(subject)] != expected
 
 
-def _collect(rows: _Rows, outcome: Outcome, seq: int, seqs: dict[Key, int]) -> Record | None:
+def _collect(rows: _Rows, outcome: Outcome, seq: int, seqs: dict[Key, int]) -> None:
     change, set_id = outcome.change, outcome.set_id
-    stored = None
     if change.drop is not None:
         key = (set_id, order(change.drop))
         rows.records[key] = None
@@ -116,14 +125,12 @@ def _collect(rows: _Rows, outcome: Outcome, seq: int, seqs: dict[Key, int]) -> R
         row = row_of(set_id, change.put, seq)
         rows.records[row[:2]] = row
         seqs[row[:2]] = seq
-        stored = replace(change.put, seq=seq)
     if change.history is not None:
         rows.history.append(history_row(outcome.pair_id, change.history))
     if change.conflict is not None:
         rows.conflicts.append(conflict_row(outcome.pair_id, change.conflict))
     if change.trash is not None:
         rows.trash.append(trash_row(outcome.pair_id, change.trash))
-    return stored
 
 
 def _write(connection: sqlite3.Connection, rows: _Rows) -> None:

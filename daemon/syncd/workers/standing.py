@@ -59,7 +59,7 @@ class Standing:
                 # An outage shows another face, and names another key, to each request: it is one all the same.
                 what = error.code if isinstance(error, RemoteError) and not error.retryable else ""
         if self._is_new((state, what)) or state == "idle":
-            self._events.emit(event, pair=self.name, error=error.message, hint=error.hint)
+            self._events.emit(event, pair=self.name, **error.said)
         self.last_error, self.last_failure = str(error), error
         self._state(state)
 

@@ -19,6 +19,13 @@ def test_identical_failures_are_one_line_and_a_count() -> None:
     assert folding.due(61.0) == []
 
 
+def test_the_ids_of_its_requests_make_no_other_failure() -> None:
+    folding = Folding()
+    fields = [{"path": "a", "error": "refused", "request_id": f"r{n}", "host_id": f"h{n}"} for n in range(5)]
+    assert [line for each in fields for line in folding.admit(FAILED, each, 0.0)] == [Line(FAILED, fields[0])]
+    assert folding.flush() == [Line(FAILED, {"path": "a", "error": "refused", "repeated": "repeated 4 times"})]
+
+
 def test_another_error_is_another_line() -> None:
     folding = Folding()
     assert folding.admit(FAILED, {"path": "a", "error": "refused"}, 0.0)
