@@ -49,11 +49,12 @@ def encoded(metadata: Mapping[str, str], *, limit: int = MAX_BYTES) -> dict[str,
     Values of SACRIFICED go first where it does not fit, then the longest of the others.
     """
     sent = {name.lower(): _encoded_value(value) for name, value in metadata.items()}
-    longest = sorted((name for name in sent if name not in SACRIFICED), key=lambda name: -len(sent[name]))
-    for name in (*SACRIFICED, *longest):
-        if _length(sent) <= limit:
-            break
-        sent.pop(name, None)
+    if _length(sent) > limit:
+        longest = sorted((name for name in sent if name not in SACRIFICED), key=lambda name: -len(sent[name]))
+        for name in (*SACRIFICED, *longest):
+            sent.pop(name, None)
+            if _length(sent) <= limit:
+                break
     return sent
 
 

@@ -66,71 +66,50 @@ class Bucket:
 
     def put(self, key: str, body: Body, headers: Mapping[str, str], payload: str) -> Answer:
         """Write one object. `payload`: what its body is signed with."""
-        return self._write(key, "", body, headers, payload)
+        return self.start_put(key, body, headers, payload)()
 
-    def start_put(self, key: str, body: Body, headers: Mapping[str, str], payload: str) -> Callable[[], Answer]:
+    def start_put(
+        self, key: str, body: Body, headers: Mapping[str, str], payload: str, query: str = ""
+    ) -> Callable[[], Answer]:
         """The same in two: what is called waits for the answer, once, on the same thread."""
-        keys, path = self._keys(), f"{self.address.base}/{encoded_path(key)}"
-        started = self._transport.start(self._request(keys, "PUT", path, "", headers, payload, body))
-        return lambda: _written(self._answered(started.response(), keys))
+        answer = self._start("PUT", self._path(key), query, headers, payload, body)
+        return lambda: _written(answer())
 
     def put_part(
         self, key: str, upload_id: str, number: int, body: Body, headers: Mapping[str, str], payload: str
     ) -> Answer:
         """Write one part of an upload."""
-        return self._write(
-            key, encoded_query({"partNumber": str(number), "uploadId": upload_id}), body, headers, payload
-        )
+        query = encoded_query({"partNumber": str(number), "uploadId": upload_id})
+        return self.start_put(key, body, headers, payload, query)()
 
     def get(self, key: str, headers: Mapping[str, str], *, version_id: str | None = None) -> Response:
         """Begin to read an object; the answer's body is the caller's to read and to close."""
-        query = "" if version_id is None else encoded_query({"versionId": version_id})
-        return self._read(f"{self.address.base}/{encoded_path(key)}", query, headers)
+        return self.start_get(key, headers, "" if version_id is None else encoded_query({"versionId": version_id}))()
 
-    def start_get(self, key: str, headers: Mapping[str, str]) -> Callable[[], Response]:
-        """The same of a whole object in two: what is called waits for the answer, once, on the same thread."""
-        keys, path = self._keys(), f"{self.address.base}/{encoded_path(key)}"
-        started = self._transport.start(self._request(keys, "GET", path, "", headers, EMPTY, None))
-        return lambda: self._answered(started.response(), keys)
+    def start_get(self, key: str, headers: Mapping[str, str], query: str = "") -> Callable[[], Response]:
+        """The same in two: what is called waits for the answer, once, on the same thread."""
+        return self._start("GET", self._path(key), query, headers, EMPTY, None)
 
     def list(self, prefix: str, token: str = "") -> Listed:
         """One page of what is below that prefix."""
         asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
         if token:
             asked["continuation-token"] = token
-        with self._read(self.address.base or "/", encoded_query(asked), {}) as response:
+        with self._start("GET", self.address.base or "/", encoded_query(asked), {}, EMPTY, None)() as response:
             body = response.read(LIST_LIMIT + 1)
         if len(body) > LIST_LIMIT:
             raise Garbled("the listing has no end")
         return parse(body)
 
-    def _write(self, key: str, query: str, body: Body, headers: Mapping[str, str], payload: str) -> Answer:
-        return _written(
-            self._exchange("PUT", f"{self.address.base}/{encoded_path(key)}", query, headers, payload, body)
-        )
+    def _path(self, key: str) -> str:
+        return f"{self.address.base}/{encoded_path(key)}"
 
-    def _read(self, path: str, query: str, headers: Mapping[str, str]) -> Response:
-        return self._exchange("GET", path, query, headers, EMPTY, None)
-
-    def _exchange(
+    def _start(
         self, method: str, path: str, query: str, headers: Mapping[str, str], payload: str, body: Body | None
-    ) -> Response:
+    ) -> Callable[[], Response]:
         keys = self._keys()
-        request = self._request(keys, method, path, query, headers, payload, body)
-        return self._answered(self._transport.exchange(request), keys)
-
-    def _request(
-        self,
-        keys: Keys,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        payload: str,
-        body: Body | None,
-    ) -> Request:
         more = "accept-encoding: identity\r\n" if body is None else f"content-length: {body.size}\r\n"
-        signed = self._signer.headers(
+        lines = self._signer.headers(
             keys,
             method,
             path,
@@ -140,7 +119,9 @@ class Bucket:
             now=self._now(),
             unsigned=f"{self._agent}{more}",
         )
-        return Request(method, (f"{path}?{query}" if query else path).encode("ascii"), signed, body)
+        target = f"{path}?{query}" if query else path
+        started = self._transport.start(Request(method, target.encode("ascii"), lines, body))
+        return lambda: self._answered(started.response(), keys)
 
     def _answered(self, response: Response, keys: Keys) -> Response:
         self._heard(response.headers)

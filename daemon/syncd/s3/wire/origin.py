@@ -138,18 +138,20 @@ def _prepared(
         secured = tls.wrap_socket(plain, server_hostname=origin.host, suppress_ragged_eofs=False, session=session)
         secured.settimeout(patience.answer_s)
         return secured
-    except ssl.SSLCertVerificationError as error:
-        plain.close()
-        raise Unreachable(f"the certificate of {origin.host} was refused: {error.verify_message}") from error
-    except ssl.SSLError as error:
-        plain.close()
-        raise Unreachable(f"no TLS with {origin.host} port {origin.port}: {error.reason or error}") from error
-    except TimeoutError as error:
-        plain.close()
-        raise Unreachable(f"{origin.host} port {origin.port}: no TLS in time") from error
     except OSError as error:
         plain.close()
-        raise Unreachable(f"{origin.host} port {origin.port}: {error.strerror or error}") from error
+        raise _unsecured(error, origin) from error
     except BaseException:
         plain.close()
         raise
+
+
+def _unsecured(error: OSError, origin: Origin) -> Unreachable:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return Unreachable(f"the certificate of {origin.host} was refused: {error.verify_message}")
+        case ssl.SSLError():
+            return Unreachable(f"no TLS with {origin.host} port {origin.port}: {error.reason or error}")
+        case TimeoutError():
+            return Unreachable(f"{origin.host} port {origin.port}: no TLS in time")
+    return Unreachable(f"{origin.host} port {origin.port}: {error.strerror or error}")
