@@ -24,7 +24,7 @@ from syncd.engine.step import Step
 from syncd.engine.transferring import downloaded
 from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
-from syncd.errors import ItemError
+from syncd.errors import ItemError, Stale
 
 
 class Arrivals:
@@ -41,7 +41,7 @@ class Arrivals:
         # one of ours that was cleaned looks alike: that is asked on the long way
         cleaned = context.pair.cleanup and context.pair.mode is Mode.BIDIRECTIONAL
         self._runs = self._rule.do is Do.DOWNLOAD and not cleaned
-        self.flush = self._lane.flush
+        self.hurry, self.close = self._lane.hurry, self._lane.flush
 
     def offer(self, path: RelPath, listed: ListedObject) -> bool:
         """Take an object without row and file; False where it must go the long way. Waits for room in the pool."""
@@ -64,13 +64,23 @@ class Arrivals:
                         elif (arrival := group.tried(step, partial(Arrival.start, context, step))) is not None:
                             asked.append((step, arrival))
                 for step, arrival in asked:
+                    if self._breaker.tripped or context.stop.abandoned():
+                        break
                     here = group.tried(step, partial(arrival.finish, places))
                     if here is not None:
                         got.append((step, here))
                 places.settle()
-        except ItemError:  # the disk: it is told of each, as it is
+        except (ItemError, Stale) as error:  # the disk, or what is ours in the root
+            for step, _ in got:  # there, but not for sure: another way would take that for settled
+                group.failed(step, _not_durable(step, error))
             for path, _ in items:
                 group.goes_otherwise(path)
             return
         for step, here in got:
             group.done(step, downloaded(context, step, here))
+
+
+def _not_durable(step: Step, error: ItemError | Stale) -> ItemError:
+    if isinstance(error, ItemError):
+        return ItemError(step.path, error.message, hint=error.hint)
+    return ItemError(step.path, f"{step.path}: its folder went away while it was written", hint="the next pass looks")

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ from syncd.engine.sweep import Memory, Sweep
 from syncd.engine.tally import Tally
 from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
-from syncd.errors import ItemError, RemoteError, Stale
+from syncd.errors import ItemError, RemoteError, Stale, SyncdError
 
 FULL = "the store takes no more: it is asked again in the next pass"
 
@@ -132,28 +133,33 @@ class Cycle:
     # --- the streams ---
 
     def _merge(self, newest: int) -> None:
-        sweep = Sweep(
-            self._context,
-            self._sight,
-            once=self._once,
-            cleans=self._site.cleans,
-            moved=self._moved,
-            newest=newest,
-            memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
-        )
         turn = Turn()
         up = Express(self._context, self._site, self._pool, self._ends(newest, lambda _: None), turn, self._breaker)
         down = Arrivals(
             self._context, self._site, self._pool, self._ends(newest, lambda listed: listed), turn, self._breaker
         )
-        for path, stat, listed, record in sweep.rows(self._under):
-            if self._stopped() or self._breaker.tripped:
-                break
-            if record is None and not self._dry and self._goes_short(path, stat, listed, up, down):
-                continue
-            self._hand_out(partial(self._look, path, listed, newest))
-        up.flush()
-        down.flush()
+
+        def moved() -> None:
+            self._moved()
+            up.hurry()
+            down.hurry()
+
+        sweep = Sweep(
+            self._context,
+            self._sight,
+            once=self._once,
+            cleans=self._site.cleans,
+            moved=moved,
+            newest=newest,
+            memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
+        )
+        with closing(up), closing(down):
+            for path, stat, listed, record in sweep.rows(self._under):
+                if self._stopped() or self._breaker.tripped:
+                    break
+                if record is None and not self._dry and self._goes_short(path, stat, listed, up, down):
+                    continue
+                self._hand_out(partial(self._look, path, listed, newest))
 
     def _goes_short(
         self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None, up: Express, down: Arrivals
@@ -174,7 +180,7 @@ class Cycle:
             begun=self._inflight.begin,
             settled=self._all_finished,
             failed=lambda step, error: self._counted(partial(self._fail, step, error)),
-            long_way=lambda path, seen: self._counted(partial(self._claimed, path, listed_of(seen), newest)),
+            long_way=lambda path, seen: self._counted(partial(self._otherwise, path, listed_of(seen), newest)),
             dropped=dropped,
             crashed=self._note_crash,
         )
@@ -184,7 +190,12 @@ class Cycle:
     def _hand_out(self, task: Callable[[], bool]) -> None:
         """Run a task that says whether its outcome is still on its way (its claim and its count go with that)."""
         self._inflight.begin()
-        self._pool.submit(partial(self._counted, task)).add_done_callback(self._note_crash)
+        try:
+            future = self._pool.submit(partial(self._counted, task))
+        except BaseException:
+            self._inflight.end()
+            raise
+        future.add_done_callback(self._note_crash)
 
     def _counted(self, task: Callable[[], bool]) -> None:
         on_its_way = False
@@ -209,6 +220,13 @@ class Cycle:
             self._backlog.meet(path)
             step = Step(path=path, rule=LOOKED_AT, sides=Sides(None, None, listed))
             self.tally.add(Outcome(step=step, result=Result.WAITING, reason="being transferred by the hot path"))
+            return False
+        return self._claimed(path, listed, newest)
+
+    def _otherwise(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
+        """The long way of what was to go the short one, and is claimed."""
+        if self._stopped() or self._breaker.tripped:
+            self._context.claims.release(path)
             return False
         return self._claimed(path, listed, newest)
 
@@ -290,7 +308,7 @@ class Cycle:
         self._moved()
         self._inflight.end()
 
-    def _fail(self, step: Step, error: RemoteError) -> bool:
+    def _fail(self, step: Step, error: SyncdError) -> bool:
         self._finished(self._site.failed(step, error, self.id))
         return True
 

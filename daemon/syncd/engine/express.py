@@ -44,7 +44,7 @@ class Express:
         self._small, self._larger = content.upload_hashes(context, 0), content.upload_hashes(context, LARGEST)
         self._operation = secrets.token_hex(10)
         self._number = 0
-        self.flush = self._lane.flush
+        self.hurry, self.close = self._lane.hurry, self._lane.flush
 
     def offer(self, path: RelPath, stat: LocalStat) -> bool:
         """Take a file without row and object; False where it must go the long way. Waits for room in the pool."""
@@ -66,6 +66,8 @@ class Express:
                     elif (shipment := group.tried(step, partial(self._started, step, files))) is not None:
                         shipped.append((step, shipment))
             for step, shipment in shipped:
+                if self._breaker.tripped or self._context.stop.abandoned():
+                    break  # what arrives all the same, the next pass finds there
                 there = group.tried(step, partial(shipment.finish, files))
                 if there is not None:
                     group.done(step, uploaded(self._context, step, there))

@@ -15,13 +15,16 @@ from syncd.engine.outcome import Outcome
 from syncd.engine.pool import Pool
 from syncd.engine.step import Step
 from syncd.engine.work import Worksite
-from syncd.errors import ItemError, RemoteError, Stale
+from syncd.errors import ItemError, RemoteError, Stale, SyncdError
 
 LARGEST = 256 * 1024
 """Up to so many bytes a content is held whole in memory: one group for each thread."""
 
 MOST = 16
 """So many paths at most in one go of one thread, and in one commit."""
+
+LINGER_S = 0.5
+"""So long a path waits for company at most: a pass may meet the next one in an hour."""
 
 T = TypeVar("T")
 Seen = TypeVar("Seen")
@@ -31,13 +34,13 @@ Seen = TypeVar("Seen")
 class Ends(Generic[Seen]):
     """What is told of a path that goes the short way: `begun`, and then exactly one of these, on any thread.
 
-    `settled`: it was done, and this became of it. `failed`: the endpoint's fault. `long_way`: it is not as it was seen.
-    `dropped`: nothing was done, as the daemon stops. `crashed` is told of each group's future.
+    `settled`: it was done, and this became of it. `failed`: another way would fail, too. `long_way`: it is not as it
+    was seen. `dropped`: nothing was done, as the daemon stops. `crashed` is told of each group's future.
     """
 
     begun: Callable[[], None]
     settled: Callable[[Sequence[Outcome]], None]
-    failed: Callable[[Step, RemoteError], None]
+    failed: Callable[[Step, SyncdError], None]
     long_way: Callable[[RelPath, Seen], None]
     dropped: Callable[[RelPath], None]
     crashed: Callable[[Future[None]], None]
@@ -59,9 +62,13 @@ class Group(Generic[Seen]):
         except (Stale, ItemError):
             self.goes_otherwise(step.path)
         except RemoteError as error:
-            del self._open[step.path]
-            self._ends.failed(step, error)
+            self.failed(step, error)
         return None
+
+    def failed(self, step: Step, error: SyncdError) -> None:
+        """It failed, and another way would not mend it."""
+        del self._open[step.path]
+        self._ends.failed(step, error)
 
     def goes_otherwise(self, path: RelPath) -> None:
         """It goes the long way, when all others are through; nothing where it has come to an end."""
@@ -77,16 +84,17 @@ class Group(Generic[Seen]):
         for path in self._otherwise:
             self._ends.long_way(path, self._open.pop(path))
 
-    def end(self, site: Worksite) -> None:
-        """Commit what was executed; what is still open is dropped."""
-        try:
-            if self._executed:
-                site.settle_all(self._executed, self._ends.settled)
-                for step, _ in self._executed:
-                    del self._open[step.path]
-        finally:
-            for path in self._open:
-                self._ends.dropped(path)
+    def commit(self, site: Worksite) -> None:
+        """Make durable what was executed."""
+        if self._executed:
+            site.settle_all(self._executed, self._ends.settled)
+            for step, _ in self._executed:
+                del self._open[step.path]
+
+    def drop(self) -> None:
+        """Nothing more is done with what is still open."""
+        for path in self._open:
+            self._ends.dropped(path)
 
 
 class Lane(Generic[Seen]):
@@ -106,6 +114,7 @@ class Lane(Generic[Seen]):
         self._ends = ends
         self._work = work
         self._waiting: list[tuple[RelPath, Seen]] = []
+        self._since = 0.0  # the first of them waits
         self._groups = 0
 
     def take(self, path: RelPath, seen: Seen) -> bool:
@@ -113,23 +122,39 @@ class Lane(Generic[Seen]):
         if not self._context.claims.take(path):
             return False
         self._ends.begun()
+        if not self._waiting:
+            self._since = self._context.clock.monotonic()
         self._waiting.append((path, seen))
         # Single paths first, so that every thread has one at once; larger groups once all are busy.
-        if len(self._waiting) >= min(MOST, 1 << self._groups // self._pool.threads):
+        if len(self._waiting) >= min(MOST, 1 << min(self._groups // self._pool.threads, MOST)):
             self.flush()
         return True
 
+    def hurry(self) -> None:
+        """Let go what has waited for long enough."""
+        if self._waiting and self._context.clock.monotonic() - self._since >= LINGER_S:
+            self.flush()
+
     def flush(self) -> None:
         """Let go what waits for company."""
-        if self._waiting:
-            group, self._waiting = self._waiting, []
-            self._groups += 1
-            self._pool.submit(partial(self._run, group)).add_done_callback(self._ends.crashed)
-
-    def _run(self, items: Sequence[tuple[RelPath, Seen]]) -> None:
+        if not self._waiting:
+            return
+        items, self._waiting = self._waiting, []
+        self._groups += 1
         group = Group(self._ends, items)
         try:
-            self._work(items, group)
+            future = self._pool.submit(partial(self._run, items, group))
+        except BaseException:
+            group.drop()
+            raise
+        future.add_done_callback(self._ends.crashed)
+
+    def _run(self, items: Sequence[tuple[RelPath, Seen]], group: Group[Seen]) -> None:
+        try:
+            try:
+                self._work(items, group)
+            finally:
+                group.commit(self._site)
             group.go_otherwise()
         finally:
-            group.end(self._site)
+            group.drop()

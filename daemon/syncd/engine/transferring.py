@@ -29,6 +29,9 @@ from syncd.engine.upload import Uploaded, upload
 from syncd.errors import Stale
 from syncd.ports import Absent, Commit, ConflictRow, ExpiredTrash, Openness, TrashRow, Unchanged
 
+SETTLED_NS = 60 * 1_000_000_000
+"""What came so lately may be a download of ours that died before its name was durable: a record would outlive it."""
+
 
 def text(digest: Digest | None) -> str:
     """How a digest stands in history."""
@@ -201,6 +204,8 @@ def run_adopt(context: Context, step: Step) -> Done:
     before, listed = step.record, step.sides.listed
     assert listed is not None
     looked_ns = context.clock.now_ns()
+    if before is None and looked_ns - step.stat.ctime_ns < SETTLED_NS:
+        context.tree.settle(step.path)
     type = before.digest.type if before is not None and before.digest is not None else context.pair.hash
     digest = step.digest if step.digest is not None and step.digest.type is type else None
     digest = digest or content.digest_of(context, step.path, step.stat, type)

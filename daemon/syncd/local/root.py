@@ -181,6 +181,11 @@ class Root:
                 self._moves.create(temporary, target)
             return Placed(temporary.stat(), displaced)  # the stat after the rename: it moved the ctime
 
+    def settle(self, path: RelPath) -> None:
+        """Make a file's name durable. Stale where its folder is gone."""
+        with self._target(path) as target:
+            target.spot.sync()
+
     def rename(self, path: RelPath, target: RelPath, *, expect: LocalStat) -> LocalStat:
         """Rename inside the root, never over anything. Stale if either side is not as expected."""
         with self._target(path) as source, self._target(target, create=True) as aim:

@@ -49,6 +49,8 @@ class SmallFiles:
         except OSError as error:
             raise Stale(path) from error
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would lose what is read of it
+                raise Stale(path)
             if self._open_for_writing(fd):
                 raise Stale(f"{path} is open for writing elsewhere")
             content = os.read(fd, expect.size + 1)
@@ -58,7 +60,7 @@ class SmallFiles:
         finally:
             let_go(fd)
         # The stat was taken before, by the scan, and again after the read: what lies between is one version.
-        if len(content) != expect.size or local_stat(seen) != expect or not stat.S_ISREG(seen.st_mode):
+        if len(content) != expect.size or local_stat(seen) != expect:
             raise Stale(path)
         return content
 
@@ -66,7 +68,7 @@ class SmallFiles:
         """Whether the file at that path is still that version."""
         folder, _, name = path.rpartition("/")
         try:
-            if folder != self._folder:
+            if self._fd < 0 or folder != self._folder:
                 self._enter(folder)
             return local_stat(os.stat(name, dir_fd=self._fd, follow_symlinks=False)) == expect
         except OSError:

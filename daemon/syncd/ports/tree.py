@@ -248,6 +248,10 @@ class LocalTree(Protocol):
         """
         ...
 
+    def settle(self, path: RelPath) -> None:
+        """Make a file's name durable. Stale where its folder is gone."""
+        ...
+
     def trash(self, path: RelPath, *, expect: LocalStat) -> str:
         """Move a file into `.syncd/trash`; return its trash name. Stale if it is another file by now."""
         ...
