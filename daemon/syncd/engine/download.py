@@ -29,19 +29,19 @@ class Downloaded:
 
 
 def download(
-    context: Context, path: RelPath, key: str, etag: ETag, *, expect: LocalExpect, size: int = 0
+    context: Context, path: RelPath, key: str, etag: ETag, *, expect: LocalExpect, size: int | None = None
 ) -> Downloaded:
     """Fetch exactly that ETag to `path`. A corrupt copy is deleted, reported and fetched again, thrice at most.
 
-    `size`: of the object, as far as it is known; a large one comes in ranges.
+    `size`: of the object, where it is known: what is sent as another size is Stale, and a large one comes in ranges.
     """
     measured: list[Digest] = []
     received = 0
     for _ in range(TRIES):
         with context.tree.temporary() as temporary:
-            in_ranges = size > LARGE and context.capabilities.ranged_get
+            in_ranges = size is not None and size > LARGE and context.capabilities.ranged_get
             receive = _receive_ranges if in_ranges else _receive
-            facts, hashes, count = receive(context, path, key, etag, temporary, doubted=bool(measured))
+            facts, hashes, count = receive(context, path, key, etag, size, temporary, doubted=bool(measured))
             received += count
             digest = hashes.digest(context.pair.hash)
             assert digest is not None
@@ -75,11 +75,12 @@ def _refuse_opened(context: Context, path: RelPath, expect: LocalExpect) -> None
 
 
 def _receive(
-    context: Context, path: RelPath, key: str, etag: ETag, temporary: Temporary, *, doubted: bool
+    context: Context, path: RelPath, key: str, etag: ETag, size: int | None, temporary: Temporary, *, doubted: bool
 ) -> tuple[ObjectFacts, Hashes, int]:
     count = 0
     with context.objects.get(key, expect=etag) as body:
         facts = body.facts
+        _refuse_size(path, facts, size)
         digester = context.digester(types(context, facts, doubted=doubted))
         transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
         try:
@@ -95,12 +96,18 @@ def _receive(
     return facts, digester.result(), count
 
 
+def _refuse_size(path: RelPath, facts: ObjectFacts, size: int | None) -> None:
+    if size is not None and facts.size != size:
+        raise Stale(f"{path}: the listing has {size} bytes, the answer {facts.size}")
+
+
 def _receive_ranges(
-    context: Context, path: RelPath, key: str, etag: ETag, temporary: Temporary, *, doubted: bool
+    context: Context, path: RelPath, key: str, etag: ETag, size: int | None, temporary: Temporary, *, doubted: bool
 ) -> tuple[ObjectFacts, Hashes, int]:
     facts = context.objects.head(key)  # no answer to a range shows the checksum of the whole
     if facts is None or facts.etag != etag:
         raise Stale(path)
+    _refuse_size(path, facts, size)
     digester = context.digester(types(context, facts, doubted=doubted))
     transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
     try:

@@ -147,11 +147,8 @@ class Root:
 
     def _openness(self, path: str, *, for_writing: bool, max_age_s: float) -> Openness:
         with self._handle(path) as handle:
-            answer = handle.lease(for_writing=for_writing)
-            file = handle.identity()
-        if answer is not None:
-            return answer
-        return self._holders.ask(file, for_writing=for_writing, max_age_s=max_age_s)
+            answer, file = handle.lease(for_writing=for_writing), handle.identity()
+        return self._holders.ask(file, for_writing=for_writing, max_age_s=max_age_s) if answer is None else answer
 
     # --- writing -----------------------------------------------------------------------------------------
 

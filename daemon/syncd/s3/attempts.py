@@ -53,7 +53,7 @@ def is_slowing(error: WireError) -> TypeGuard[Refused]:
 def may_pass(error: WireError) -> bool:
     """Whether the same request may succeed in a moment."""
     if isinstance(error, Refused):
-        return error.status in BUSY or error.code in PASSING
+        return error.status in {*BUSY, 408} or error.code in PASSING
     return not isinstance(error, NoListing)
 
 

@@ -39,6 +39,7 @@ class Connection:
     client: S3Client
     credentials: RenewingCredentials
     authorities: str
+    place: Place
 
 
 def connect(settings: S3) -> S3Client:
@@ -70,7 +71,7 @@ def connected(settings: S3) -> Connection:
     credentials.watch(client)
     sign_known_payloads(client)
     client.meta.events.register_first("needs-retry.s3", _give_up_on_our_own_errors, unique_id="syncd-own-errors")
-    return Connection(client, credentials, _authorities(core))
+    return Connection(client, credentials, _authorities(core), place)
 
 
 def is_aws(endpoint_url: str) -> bool:

@@ -165,6 +165,6 @@ def http_seconds(text: str) -> int | None:
             day, month, year, hour, minute, second = found.groups()
             return timegm((int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second)))
         said = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        return int((said if said.tzinfo else said.replace(tzinfo=timezone.utc)).timestamp())
+    except (ValueError, TypeError, OverflowError):
         return None
-    return int((said if said.tzinfo else said.replace(tzinfo=timezone.utc)).timestamp())

@@ -123,7 +123,9 @@ class LeanObjects:
             with checkpoint.S3_GET:
                 return wire.start_get(key, asked)
 
-        return partial(self._read, Read(key, expect), asked, self._wired.start("get", begin))
+        with translated(self.place.at(key), pinned=True):
+            started = self._wired.start("get", begin)
+        return partial(self._read, Read(key, expect), asked, started)
 
     def _asked(self, expect: ETag | None, version_id: str | None, of: str) -> dict[str, str]:
         asked = pinned_read(expect, version_id, of, self.capabilities)
@@ -141,7 +143,7 @@ class LeanObjects:
         with translated(place, pinned=True):
             response = self._wired.send("get", once, started=started)
         with response:
-            answer = answer_of(response.headers)
+            answer = answer_of(response.headers) | {"ContentLength": response.length}
             refuse_other(answer, read.expect, read.version_id, place)
             size = whole_size(answer, read.start, read.length, place)
             facts = object_facts(answer, size=size)
@@ -165,7 +167,8 @@ class LeanObjects:
             with checkpoint.S3_PUT:
                 return wire.start_put(key, sent.body, more, sent.payload)
 
-        started = self._wired.start("put", begin)
+        with translated(self.place.at(key), pinned=True):
+            started = self._wired.start("put", begin)
         return partial(self._put, key, sent, expect, headers, started)
 
     def _put(

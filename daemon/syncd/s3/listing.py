@@ -37,7 +37,7 @@ def fetched(answer: Mapping[str, Any]) -> Fetched:
 
 def pages(fetch: Fetch, prefix: str, place: Place) -> Iterator[ListPage]:
     """All pages. RemoteError where a key is out of order or foreign, or a next page out of reach."""
-    token, last_key = "", None
+    token, last_key, seen = "", None, {""}
     while True:
         page = fetch(token)
         if page.truncated is None:  # a page of some other server would be an empty bucket
@@ -46,7 +46,7 @@ def pages(fetch: Fetch, prefix: str, place: Place) -> Iterator[ListPage]:
         if not page.truncated:
             yield ListPage(page.rows, last=True)
             return
-        token = _next_token(page, token, place)
+        token = _next_token(page, seen, place)
         yield ListPage(page.rows, last=False)
 
 
@@ -90,11 +90,13 @@ def below(row: ListedObject, bucket: str) -> ListedObject:
     return ListedObject(f"{bucket}/{row.key}", row.size, row.etag, row.last_modified_s, row.archived)
 
 
-def _next_token(page: Fetched, token: str, place: Place) -> str:
+def _next_token(page: Fetched, seen: set[str], place: Place) -> str:
+    """Where the next page is; noted among those that were asked for."""
     if not page.token:
         raise _broken(place, "it is truncated, and no token leads on")
-    if page.token == token:
-        raise _broken(place, "its next page is itself")
+    if page.token in seen:
+        raise _broken(place, "its next page was there before")
+    seen.add(page.token)
     return page.token
 
 

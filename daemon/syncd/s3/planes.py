@@ -31,7 +31,7 @@ class Planes:
         self._around = around
         self._line = Line(
             connection,
-            resolve=lambda bucket, region: resolve(connection.client, bucket, region=region),
+            resolve=self._resolved,
             retries=settings.retries,
             patience=Patience(connect_s=CONNECT_TIMEOUT_S, answer_s=READ_TIMEOUT_S),
             around=around,
@@ -45,7 +45,7 @@ class Planes:
 
     def store(self, bucket: str, capabilities: Capabilities, journal: copying.Journal | None = None) -> BucketStore:
         """That bucket, used as a probe found it."""
-        resolved = self._resolved(bucket)
+        resolved = self._resolved(bucket, "")
         choice = choose(self._settings.plane, bucket, resolved)
         rare = Boto3Objects(
             self.client,
@@ -70,6 +70,6 @@ class Planes:
         )
         return LeanObjects(rare, wired, sums=sums)
 
-    def _resolved(self, bucket: str) -> Resolved:
+    def _resolved(self, bucket: str, region: str) -> Resolved:
         with Place(self.client.meta.endpoint_url, bucket).translated():
-            return resolve(self.client, bucket)
+            return resolve(self.client, bucket, region=region)

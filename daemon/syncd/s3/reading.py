@@ -35,11 +35,13 @@ def refuse_other(answer: Any, expect: ETag | None, version_id: str | None, place
 
 def whole_size(answer: Any, start: int, length: int | None, place: Place) -> int:
     """The size of the whole object, once the answer is the range that was asked for."""
-    sent, told = int(answer["ContentLength"]), answer.get("ContentRange", "")
+    sent, told = answer.get("ContentLength"), answer.get("ContentRange", "")
+    if sent is None:
+        raise RemoteError(RemoteKind.REJECTED, f"{place}: the store does not say how many bytes it sends")
     if not told:
         if start or (length is not None and sent > length):
             raise RemoteError(RemoteKind.CORRUPT, f"{place}: the store ignored the range that was asked for")
-        return sent
+        return int(sent)
     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
     if found is None:
         raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} makes no sense")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class RenewingCredentials:
         self._lookup = lookup
         self._monotonic = monotonic
         self._refused = False
-        self._looked = monotonic()
+        self._looked = -math.inf
         self._lock = threading.Lock()
 
     def watch(self, client: S3Client) -> None:

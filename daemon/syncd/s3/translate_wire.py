@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from syncd.errors import RemoteError, RemoteKind, Stale
+from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
 from syncd.s3.translate import BROKEN, Place, late, refusal, unconnected, untrusted
 from syncd.s3.wire.answers import Refused
 from syncd.s3.wire.failure import Broken, CutShort, Garbled, Stalled, Unreachable, WireError
@@ -24,6 +24,10 @@ def translated(place: Place, *, pinned: bool = False) -> Iterator[None]:
         raise in_our_words(error, place, pinned=pinned) from error
     except EOFError as error:
         raise Stale(f"{place}: {error}") from error
+    except OSError as error:  # of the network the client raises its own
+        raise ItemError(
+            place.key, f"{place}: the local file cannot be read: {error.strerror or error}", hint="look at the disk"
+        ) from error
     except ValueError as error:
         raise RemoteError(_K.REJECTED, f"{place}: {error}", code=type(error).__name__) from error
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from syncd import __version__
+from syncd.errors import ConfigError
 from syncd.s3.attempts import Limiting, Unlimited, is_slowing, may_pass, pause_s
 from syncd.s3.clock import ServerClock
 from syncd.s3.counts import RequestCounts
 from syncd.s3.plane import LEAN, Resolved, choose
+from syncd.s3.translate import failed
 from syncd.s3.wire.answers import Refused
 from syncd.s3.wire.failure import WireError
 from syncd.s3.wire.operations import Address, Bucket
@@ -27,6 +29,8 @@ from syncd.s3.wire.sign import Keys
 from syncd.s3.wire.transport import Transport
 
 if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError
+
     from syncd.s3.connect import Connection
 
 T = TypeVar("T")
@@ -110,7 +114,10 @@ class Line:
 
     def keys(self) -> Keys:
         """The credentials to sign one request with."""
-        frozen = self._connection.credentials.get_frozen_credentials()
+        try:
+            frozen = self._connection.credentials.get_frozen_credentials()
+        except _sdk_error() as error:
+            raise failed(error, self._connection.place) from error
         known = self._keys
         if known is not None and known[0] == frozen:
             return known[1]
@@ -128,7 +135,7 @@ class Line:
         """Sign by the server's clock from now on. False where it did not tell it."""
         try:
             self._ahead_s = parsedate_to_datetime(date).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return False
         return True
 
@@ -149,10 +156,22 @@ class Line:
         if self._tls is None:
             trusted = self._connection.authorities
             folder = isdir(trusted)
-            self._tls = ssl.create_default_context(
-                cafile=None if folder else trusted, capath=trusted if folder else None
-            )
+            try:
+                self._tls = ssl.create_default_context(
+                    cafile=None if folder else trusted, capath=trusted if folder else None
+                )
+            except OSError as error:  # no such file, or no certificates in it
+                raise ConfigError(
+                    [f"the certificates of authorities in {trusted} cannot be read: {error.strerror or error}"],
+                    hint="check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle of the AWS profile",
+                ) from error
         return self._tls
+
+
+def _sdk_error() -> type[BotoCoreError]:
+    from botocore.exceptions import BotoCoreError
+
+    return BotoCoreError
 
 
 def _close_all(transports: dict[Origin, Transport]) -> None:
@@ -208,6 +227,8 @@ class Wired:
                 if is_slowing(error):
                     around.limiter.throttled()
                     around.counts.add(throttled=int(error.status in SLOWED or error.code == "SlowDown"))
+                elif isinstance(error, Refused):
+                    around.limiter.succeeded()
                 if isinstance(error, Refused) and self._mended(error, bucket, mended):
                     tried -= 1
                 elif tried > self.line.retries or not may_pass(error) or around.rest(pause_s(tried)):

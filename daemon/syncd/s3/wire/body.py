@@ -49,6 +49,12 @@ class FileBody:
     size: int
     passed: Callable[[int], None] | None = None
 
+    def behind(self, at: int) -> FileBody:
+        """What is left of it from that place in the file; `passed` counts on."""
+        passed, gone = self.passed, at - self.offset
+        told = None if passed is None else lambda more: passed(gone + more)
+        return FileBody(self.fd, at, self.size - gone, told)
+
     def pieces(self) -> Iterator[bytes | memoryview]:
         """Read one after the other. EOFError where the file ends before."""
         at, end = self.offset, self.offset + self.size

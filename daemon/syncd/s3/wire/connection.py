@@ -132,7 +132,7 @@ class Connection:
                 sent = os.sendfile(to, body.fd, at, min(PIECE, end - at))
             except OSError as error:
                 if error.errno in _NOT_BY_THE_KERNEL:
-                    return self._pieces(FileBody(body.fd, at, end - at), method, pace)
+                    return self._pieces(body.behind(at), method, pace)
                 if error.errno in _OF_THE_NETWORK:
                     raise self._unsent(error) from error
                 raise

@@ -49,7 +49,7 @@ def parse(body: bytes) -> Listed:
         raise NoListing("the answer is no listing")
     try:
         rows = _rows(texts, decode=envelope.get("EncodingType") == "url")
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise NoListing(f"the listing has a row that makes no sense: {error}") from error
     return Listed(rows, truncated == "true", envelope.get("NextContinuationToken", ""))
 
@@ -203,6 +203,8 @@ def _by_expat(body: bytes, row: Mapping[str, str] = UNNAMED) -> tuple[dict[str, 
     fields: dict[str, str] = {}
 
     def heard(path: list[str], text: str) -> None:
+        if path[0] != "ListBucketResult":
+            raise ValueError(f"it is {path[0]}")
         if len(path) == 3 and path[1] == "Contents" and path[2] in FIELDS:
             _keep(fields, path[2], text)
         elif len(path) == 2 and path[1] == "Contents":

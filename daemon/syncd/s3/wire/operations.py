@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncd.s3.wire.answers import ERROR_LIMIT, Refused, error_fields
 from syncd.s3.wire.body import Body
-from syncd.s3.wire.failure import Garbled
+from syncd.s3.wire.failure import Garbled, WireError
 from syncd.s3.wire.list_parse import Listed, parse
 from syncd.s3.wire.origin import Origin
 from syncd.s3.wire.request import Request
@@ -127,8 +127,14 @@ class Bucket:
         self._heard(response.headers)
         if 200 <= response.status < 300:
             return response
+        said = b""
         with response:
-            raise Refused(response.status, response.headers, response.read(ERROR_LIMIT), keys)
+            try:
+                said = response.read(ERROR_LIMIT)
+            except WireError:
+                if response.status != 412 and response.status < 500:  # elsewhere the word decides what it means
+                    raise
+        raise Refused(response.status, response.headers, said, keys)
 
 
 def _written(response: Response) -> Answer:

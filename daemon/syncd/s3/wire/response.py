@@ -23,6 +23,7 @@ class Response:
     ) -> None:
         self.status = head.status
         self.headers: Mapping[str, str] = head.headers
+        self.length = head.length  # of the body; None: not told
         self._head = head
         self._connection: Connection | None = connection
         self._give_back = give_back

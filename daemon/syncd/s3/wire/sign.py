@@ -101,6 +101,8 @@ class Signer:
         known = self._day
         if known[0] is keys and known[1] == day:
             return known[2], known[3]
+        if not (keys.access_key.isascii() and keys.access_key.isprintable()):
+            raise ValueError("the access key is none: it holds a line break, or what is not ASCII")
         key = f"AWS4{keys.secret_key}".encode()
         for step in (day, self.region, self._service, "aws4_request"):
             key = hmac.digest(key, step.encode(), "sha256")

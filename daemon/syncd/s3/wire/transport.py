@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from syncd.s3.wire.body import Body
 from syncd.s3.wire.connection import JOINED, RESTED_S, Connection
-from syncd.s3.wire.failure import Closed
+from syncd.s3.wire.failure import Closed, Garbled
 from syncd.s3.wire.head import Head
 from syncd.s3.wire.origin import Origin, Patience
 from syncd.s3.wire.pace import Pace
@@ -164,6 +164,8 @@ class Started:
     def _answer(self, connection: Connection) -> Response:
         try:
             head = self._early or connection.head(self._request.method)
+            if self._early is not None and head.status < 300:
+                raise Garbled("the server took for done what it did not get whole")
         except BaseException:
             connection.close()
             raise
