@@ -22,6 +22,7 @@ from syncd.errors import ConfigError, SyncdError
 from syncd.lifecycle.clock import SystemClock
 from syncd.lifecycle.core_dump import leave_no_core
 from syncd.lifecycle.courtesy import be_courteous
+from syncd.lifecycle.descriptors import take_what_is_allowed
 from syncd.lifecycle.garbage import collect_seldom
 from syncd.lifecycle.logs import Logs, LogSettings, open_logs
 from syncd.lifecycle.notify import Notifier
@@ -44,6 +45,7 @@ DATABASE = "syncd.db"
 def run(argv: Sequence[str]) -> int:
     """Do what the command line asks for. Problems go to standard error, each with what to do."""
     leave_no_core()
+    take_what_is_allowed()
     arguments = parse(argv)
     try:
         return _run(arguments, argv)
