@@ -153,14 +153,14 @@ class LeanObjects:
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:
         """Write one object of `size` bytes from where the body stands. Stale where `expect` does not hold."""
-        sent = self._outgoing(body, size, sums)
+        sent = self._outgoing(key, body, size, sums)
         return self._put(key, sent, expect, headers, None)
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> Callable[[], PutAnswer]:
         """The same in two: what is called waits for the answer, and sends again where that may help."""
-        sent = self._outgoing(body, size, sums)
+        sent = self._outgoing(key, body, size, sums)
         more = self._described(sent, expect, headers, whole=True)
 
         def begin(wire: Bucket) -> Callable[[], Answer]:
@@ -197,7 +197,7 @@ class LeanObjects:
 
     def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
         """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""
-        sent = self._outgoing(body, size, sums)
+        sent = self._outgoing(key, body, size, sums)
         headers = headers_of(sent.parameters)
 
         def once(wire: Bucket) -> Answer:
@@ -209,8 +209,11 @@ class LeanObjects:
         self.counts.add(bytes_up=size)
         return Part(number, parse_etag(answer.get("ETag")), any_checksum(answer))
 
-    def _outgoing(self, body: BinaryIO, size: int, sums: Checksums) -> Outgoing:
-        sent = _body(body, size)
+    def _outgoing(self, key: str, body: BinaryIO, size: int, sums: Checksums) -> Outgoing:
+        with translated(self.place.at(key)):  # it may be read here, to be summed
+            return self._with_sums(_body(body, size), sums)
+
+    def _with_sums(self, sent: Body, sums: Checksums) -> Outgoing:
         known = sums_of(sums, checksum=self._how.checksum, capabilities=self.capabilities)
         if self._how.some and not any(name.startswith(("Checksum", "ContentMD5")) for name in known):
             known |= {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32_base64(_summed(sent, _Crc32()).value)}

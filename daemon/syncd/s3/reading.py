@@ -42,7 +42,7 @@ def whole_size(answer: Any, start: int, length: int | None, place: Place) -> int
         if start or (length is not None and sent > length):
             raise RemoteError(RemoteKind.CORRUPT, f"{place}: the store ignored the range that was asked for")
         return int(sent)
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
+    found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", told)
     if found is None:
         raise RemoteError(RemoteKind.CORRUPT, f"{place}: the range {told!r} makes no sense")
     first, last, whole = (int(number) for number in found.groups())

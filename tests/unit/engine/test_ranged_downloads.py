@@ -18,11 +18,13 @@ from support.fake_store import EVERYTHING, FakeObjects
 from support.lone_host import LoneHost, lone_host
 from support.processes import eventually
 from syncd.core.model import Mode
+from syncd.core.paths import RelPath
 from syncd.engine.crew import Crew
+from syncd.engine.download import download
 from syncd.engine.ranged import InOrder
-from syncd.errors import RemoteError, RemoteKind
+from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.local.digest import Digester
-from syncd.ports import Temporary
+from syncd.ports import Absent, Temporary
 
 BODY = bytes(range(256)) * 4
 KEY = "p/big"
@@ -102,6 +104,27 @@ def test_where_ranges_are_not_proven_it_comes_in_one(tmp_path: Path) -> None:
     lone.run()
     assert lone.files() == {"big": BODY}
     assert lone.bucket.requests["get"] == 1
+
+
+@pytest.mark.parametrize("in_ranges", [True, False], ids=["in ranges", "in one"])
+@pytest.mark.parametrize("told", [500, len(BODY) + 500], ids=["less", "more"])
+def test_an_answer_of_another_size_than_the_listed_one_is_stale_though_its_metadata_lies_alike(
+    tmp_path: Path, in_ranges: bool, told: int
+) -> None:
+    """Whoever cuts an object on its way may write fitting metadata beside it; the listing knows how large it is."""
+    unproven = replace(EVERYTHING, etag_is_md5=False, stores_checksum=False, ranged_get=in_ranges)
+    lone = lone_host(tmp_path / "root", mode=Mode.BIDIRECTIONAL, capabilities=unproven)
+    body = (BODY * 2)[:told]
+    lies = {"file-size": str(told), "hash-type": "sha256", "file-hash": hashlib.sha256(body).hexdigest()}
+    etag = lone.bucket.plant(KEY, BODY, metadata=lies)
+    lone.bucket.rot(KEY, body)
+    context = lone.host.context
+    with pytest.raises(Stale, match=f"the listing has {len(BODY)} bytes, the answer {told}"):
+        download(context, RelPath("big"), KEY, etag, expect=Absent(), size=len(BODY))
+    assert (lone.files(), temporaries(lone)) == ({}, [])
+    assert lone.bucket.requests["get"] == (0 if in_ranges else 1)
+    download(context, RelPath("big"), KEY, etag, expect=Absent(), size=told)
+    assert lone.files() == {"big": body}
 
 
 class Backwards(FakeObjects):

@@ -56,8 +56,13 @@ def test_order_is_that_of_utf8_bytes() -> None:
         [answer("other")],
         [answer("p/a", truncated=True)],
         [answer("p/a", token="t", truncated=True), answer("p/b", token="t", truncated=True)],
+        [answer(key, token=token, truncated=True) for key, token in (("p/a", "1"), ("p/b", "0"), ("p/c", "1"))],
+        [answer(token=token, truncated=True) for token in ("1", "0", "1")],
     ],
-    ids=["backwards", "twice", "backwards-across", "twice-across", "foreign", "no-token", "same-token"],
+    ids=[
+        *("backwards", "twice", "backwards-across", "twice-across", "foreign", "no-token", "same-token"),
+        *("tokens-go-round", "empty-pages-go-round"),
+    ],
 )
 def test_what_cannot_be_trusted_is_an_error(answers: list[dict[str, Any]]) -> None:
     with pytest.raises(RemoteError, match="cannot be trusted") as broken:

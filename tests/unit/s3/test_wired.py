@@ -109,10 +109,11 @@ def scope(asked: Asked) -> str:
         BUSY,
         Said(500, body=refusal("InternalError")),
         Said(429),
+        Said(408),
         Said(400, body=refusal("RequestTimeout")),
         Said(hang_up=True),
     ],
-    ids=["503", "500", "429", "time-out", "no answer"],
+    ids=["503", "500", "429", "408", "time-out", "no answer"],
 )
 def test_what_may_pass_is_tried_again_with_the_whole_body(world: MakeWorld, bad: Said) -> None:
     here, server = world(bad, bad, OK)
@@ -138,6 +139,7 @@ def test_what_will_not_pass_is_not_tried_again(world: MakeWorld) -> None:
         here.put()
     assert denied.value.kind is RemoteKind.DENIED
     assert len(server.asked) == 1
+    assert here.limits.heard == ["before", "succeeded"], "a no is no word to go slower"
 
 
 def test_a_stop_ends_the_wait_for_a_retry(world: MakeWorld) -> None:

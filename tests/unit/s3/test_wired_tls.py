@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.scripted import Said, Scripted
 from syncd.config.types import S3
-from syncd.errors import RemoteError, RemoteKind
+from syncd.errors import ConfigError, RemoteError, RemoteKind
 from syncd.ports import Capabilities, Checksums, ObjectHeaders, Unchecked
 from syncd.s3.planes import Planes
 from syncd.s3.wired import Surroundings
@@ -100,3 +100,20 @@ def test_a_certificate_that_is_not_to_be_trusted_is_refused_with_the_reason(
         assert server.asked == []
     assert refused.value.kind is RemoteKind.UNAVAILABLE
     assert "AWS_CA_BUNDLE" in refused.value.hint
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, b"junk", b""], ids=["missing", "junk", "empty"])
+def test_authorities_that_cannot_be_read_are_an_error_of_the_configuration_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, content: bytes | None
+) -> None:
+    trusted = tmp_path / "authorities.pem"
+    if content is not None:
+        trusted.write_bytes(content)
+    monkeypatch.setenv(variable, str(trusted))
+    with serving(certificate(tmp_path), OK) as server:
+        with pytest.raises(ConfigError) as unusable:
+            put(server.endpoint)
+        assert server.asked == []
+    assert str(trusted) in unusable.value.problems[0]
+    assert variable in unusable.value.hint

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from syncd.s3.facts import parse_etag
 from syncd.s3.wire import list_parse
 from syncd.s3.wire.failure import Garbled
-from syncd.s3.wire.list_parse import Listed, parse
+from syncd.s3.wire.list_parse import Listed, NoListing, parse
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -192,6 +192,37 @@ BAD = {
 def test_what_is_no_whole_listing_is_an_error(body: bytes) -> None:
     with pytest.raises(Garbled):
         parse(body)
+
+
+STRANGE = {
+    "a page for people": b"<html><IsTruncated>false</IsTruncated></html>",
+    "parts": (
+        f'<ListPartsResult xmlns="{XMLNS}"><IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber></Part>'
+        "</ListPartsResult>"
+    ).encode(),
+    "versions": b"<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>",
+    "rows of something else": f"<html>{ROW}<IsTruncated>false</IsTruncated></html>".encode(),
+    "a listing in a frame": b"<html>" + page(ROW, declared=False) + b"</html>",
+    "a year that no calendar has": page(
+        ROW.replace("<Size>", f"<LastModified>Fri, 27 Nov {'9' * 20} 01:02:03 GMT</LastModified><Size>")
+    ),
+    "a time before all time": page(
+        ROW.replace("<Size>", "<LastModified>0001-01-01T00:00:00+23:59</LastModified><Size>")
+    ),
+}
+
+
+@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE.keys())
+def test_what_came_whole_and_is_no_listing_is_told_so(body: bytes) -> None:
+    with pytest.raises(NoListing):
+        parse(body)
+
+
+@pytest.mark.parametrize("root", ["ListBucketResult", f'ListBucketResult xmlns="{XMLNS}"'])
+def test_a_listing_is_one_with_its_namespace_and_without(root: str) -> None:
+    for rows, keys in (("", []), (ROW, ["k"]), (ROW + "<!-- -->", ["k"])):
+        body = f"<{root}>{rows}<IsTruncated>false</IsTruncated></ListBucketResult>".encode()
+        assert [row[0] for row in parse(body).rows] == keys
 
 
 @settings(deadline=None)

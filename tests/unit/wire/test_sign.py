@@ -129,6 +129,14 @@ def test_a_value_that_http_cannot_hold_is_refused(value: str) -> None:
         Signer("r").headers(KEYS, "PUT", "/k", "", {"host": HOST, "x-amz-meta-a": value}, EMPTY, now=0)
 
 
+@pytest.mark.parametrize("name", ["AKID\r\nX-Evil: 1", "AKID\n", "\r\n", "schlüssel", "AKID\0"])
+def test_an_access_key_that_http_cannot_hold_is_refused_each_time(name: str) -> None:
+    signer, keys = Signer("r"), Keys(name, "secret")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="access key"):
+            signer.headers(keys, "PUT", "/k", "", {"host": HOST}, EMPTY, now=0)
+
+
 def test_a_value_over_two_kilobytes_goes_whole() -> None:
     said = ours(KEYS, "r", "PUT", "/k", "", {"host": HOST, "x-amz-meta-a": "x" * 5000}, EMPTY)
     assert said["x-amz-meta-a"] == "x" * 5000
