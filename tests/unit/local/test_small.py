@@ -93,3 +93,39 @@ def test_no_descriptor_is_left(root: Root) -> None:
         with pytest.raises(Stale):
             small.read(RelPath("none/here"), LocalStat(1, 1, 1, 1))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_byte_is_taken_from_a_pipe_that_took_the_place_of_a_file(root: Root) -> None:
+    stat, pipe = seen(root)[RelPath("a/1")], root.path / "a/1"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open(pipe, "wb") as writer:
+            writer.write(b"for somebody else")
+        with root.small_files() as small, pytest.raises(Stale):
+            small.read(RelPath("a/1"), stat)
+        assert os.read(reader, 99) == b"for somebody else"
+    finally:
+        os.close(reader)
+
+
+def test_a_folder_that_was_not_there_hides_no_file_that_is_asked_for_next(root: Root) -> None:
+    files = seen(root)
+    with root.small_files() as small:
+        assert small.unchanged(RelPath("top"), files[RelPath("top")]), "the first one that is asked for"
+        assert not small.unchanged(RelPath("gone/1"), files[RelPath("a/1")])
+        assert small.unchanged(RelPath("a/1"), files[RelPath("a/1")])
+        assert not small.unchanged(RelPath("gone/1"), files[RelPath("a/1")])
+        assert small.unchanged(RelPath("a/2"), files[RelPath("a/2")]), "in the folder it was in last"
+
+
+def test_a_folder_that_was_away_for_a_while_is_found_again(root: Root) -> None:
+    files = seen(root)
+    with root.small_files() as small:
+        assert small.unchanged(RelPath("a/1"), files[RelPath("a/1")])
+        assert not small.unchanged(RelPath("gone/1"), files[RelPath("b/1")])
+        (root.path / "a").rename(root.path / "away")
+        assert not small.unchanged(RelPath("a/1"), files[RelPath("a/1")]), "the name it was in last"
+        (root.path / "away").rename(root.path / "a")
+        assert small.unchanged(RelPath("a/1"), files[RelPath("a/1")])
