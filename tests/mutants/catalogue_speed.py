@@ -57,7 +57,7 @@ MUTANTS_OF_SPEED: list[Mutant] = [
         "engine/arrival.py",
         (
             "spoilt bytes are put in place",
-            "if download.why_not(context, facts, hashes, len(data)) or download.metadata_denies(facts, hashes):",
+            "if problem or download.metadata_denies(facts, hashes):",
             "if False:",
             "what came is held against what is said of it before anybody sees it",
             ARRIVALS,

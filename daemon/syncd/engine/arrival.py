@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from syncd.core.model import Digest
 from syncd.engine import content, download
 from syncd.engine.context import Context
 from syncd.engine.download import Downloaded
 from syncd.engine.step import Step
 from syncd.errors import Stale
-from syncd.ports import ObjectBody, Placed, SmallPlaces
+from syncd.ports import Absent, ObjectBody, Placed, SmallPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,10 @@ class Arrival:
         return cls(context=context, step=step, answer=answer)
 
     def finish(self, places: SmallPlaces) -> Downloaded:
-        """Put it in its place. Stale: it changed, does not hold what it says, or its place is taken; RemoteError."""
+        """Put it in its place; where it does not hold what it says, it is fetched again first.
+
+        Stale: it changed, or its place is taken. ItemError, RemoteError.
+        """
         context, step = self.context, self.step
         with self.answer() as body:
             facts = body.facts
@@ -39,8 +43,9 @@ class Arrival:
         hashes = content.hashes_of_bytes(context, data, download.types(context, facts))
         digest = hashes.digest(context.pair.hash)
         assert digest is not None
-        if download.why_not(context, facts, hashes, len(data)) or download.metadata_denies(facts, hashes):
-            raise Stale(f"{step.path}: what came is looked at once more")
+        problem = download.why_not(context, facts, hashes, len(data))
+        if problem or download.metadata_denies(facts, hashes):
+            return self._again(digest, problem or download.DENIED, len(data))
         context.transfers.moved(facts.size)
         stat = places.put(step.path, data, mtime_ns=download.mtime_ns(facts))
         return Downloaded(
@@ -50,3 +55,11 @@ class Arrival:
             received=len(data),
             looked_ns=context.clock.now_ns(),
         )
+
+    def _again(self, digest: Digest, problem: str, received: int) -> Downloaded:
+        context, step, key = self.context, self.step, self.context.key(self.step.path)
+        download.say_spoilt(context, step.path, key, problem)
+        got = download.download(
+            context, step.path, key, step.etag, expect=Absent(), size=step.object_size, doubted=[digest]
+        )
+        return replace(got, received=got.received + received)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncd import events
@@ -28,16 +29,27 @@ class Downloaded:
     looked_ns: int
 
 
+DENIED = "the recorded hash is not that of the bytes"
+
+
 def download(
-    context: Context, path: RelPath, key: str, etag: ETag, *, expect: LocalExpect, size: int | None = None
+    context: Context,
+    path: RelPath,
+    key: str,
+    etag: ETag,
+    *,
+    expect: LocalExpect,
+    size: int | None = None,
+    doubted: Sequence[Digest] = (),
 ) -> Downloaded:
     """Fetch exactly that ETag to `path`. A corrupt copy is deleted, reported and fetched again, thrice at most.
 
     `size`: of the object, where it is known: what is sent as another size is Stale, and a large one comes in ranges.
+    `doubted`: what came before, and was not what is said of it.
     """
-    measured: list[Digest] = []
+    measured = list(doubted)
     received = 0
-    for _ in range(TRIES):
+    for _ in range(TRIES - len(doubted)):
         with context.tree.temporary() as temporary:
             in_ranges = size is not None and size > LARGE and context.capabilities.ranged_get
             receive = _receive_ranges if in_ranges else _receive
@@ -47,7 +59,7 @@ def download(
             assert digest is not None
             problem = why_not(context, facts, hashes, count)
             if not problem and metadata_denies(facts, hashes):
-                problem = "the recorded hash is not that of the bytes"
+                problem = DENIED
                 if measured and measured[-1] == digest and not _store_denies(context, key, facts, hashes):
                     _disbelieve(context, path, key, facts)
                     problem = ""
@@ -58,13 +70,18 @@ def download(
                 looked_ns = context.clock.now_ns()
                 return Downloaded(placed=placed, digest=digest, facts=facts, received=received, looked_ns=looked_ns)
         measured.append(digest)
-        context.events.emit(
-            events.TRANSFER_CORRUPTED, pair=context.pair.name, path=path, key=key, direction="down", reason=problem
-        )
+        say_spoilt(context, path, key, problem)
     raise RemoteError(
         RemoteKind.CORRUPT,
         f"{key}: what came down is not what was stored, {TRIES} times",
         hint="the local file was left as it was; look at the network path or the store",
+    )
+
+
+def say_spoilt(context: Context, path: RelPath, key: str, problem: str) -> None:
+    """What came down is not what is said of it: it is fetched again."""
+    context.events.emit(
+        events.TRANSFER_CORRUPTED, pair=context.pair.name, path=path, key=key, direction="down", reason=problem
     )
 
 

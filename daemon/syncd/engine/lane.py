@@ -59,9 +59,9 @@ class Group(Generic[Seen]):
         """What that gives; None where it gave nothing, and the path comes to another end."""
         try:
             return act()
-        except (Stale, ItemError):
+        except Stale:
             self.goes_otherwise(step.path)
-        except RemoteError as error:
+        except (ItemError, RemoteError) as error:
             self.failed(step, error)
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import ExitStack, suppress
@@ -18,6 +19,7 @@ from syncd.local.translate import translated
 from syncd.local.unlink import unlink
 from syncd.ports import OwnTemporary
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -50,7 +52,9 @@ class SmallPlaces:
                 self._renames.give(spot, target)
             except BaseException as error:
                 self._gone(spot)
-                if isinstance(error, OSError):  # whatever stands in the way, the long way tells
+                if isinstance(error, FileExistsError) and _is_full(target):
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from error
+                if isinstance(error, OSError):  # whatever else stands in the way, the long way tells
                     raise Stale(path) from error
                 raise
             seen = target.look()
@@ -106,3 +110,15 @@ class SmallPlaces:
     def _gone(self, spot: Spot) -> None:
         with suppress(OSError):  # what stays is swept at the next start
             unlink(spot, OwnTemporary(spot.name))
+
+
+def _is_full(spot: Spot) -> bool:
+    """Whether a folder stands there that holds anything: an empty one may give way."""
+    try:
+        folder = os.open(spot.name, _FOLDER, dir_fd=spot.folder)
+    except OSError:
+        return False
+    try:
+        return bool(os.listdir(folder))
+    finally:
+        os.close(folder)
