@@ -21,6 +21,7 @@ from syncd.engine.context import Endpoint
 from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.ports import (
     Absent,
+    Awaited,
     Capabilities,
     Checksums,
     ListedPart,
@@ -246,8 +247,8 @@ class FakeObjects:
             body = _Body(self._facts(found), sent)
         yield body
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
-        return partial(self.get, key, expect=expect)
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
+        return Awaited(partial(self.get, key, expect=expect))
 
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
@@ -260,8 +261,8 @@ class FakeObjects:
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
-    ) -> Callable[[], PutAnswer]:
-        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
+    ) -> Awaited[PutAnswer]:
+        return Awaited(partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums))
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         with self._call("create_multipart"):

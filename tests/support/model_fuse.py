@@ -17,6 +17,7 @@ from syncd.local.handle import Handle
 from syncd.local.root import Root
 from syncd.local.temporary import PartialFile
 from syncd.ports import (
+    Awaited,
     Checksums,
     ListedPart,
     ListPage,
@@ -145,8 +146,8 @@ class FusedObjects:
         self._fuse.reading = key
         return self._fuse.through("get", lambda: self._bucket.get(key, expect=expect, start=start, length=length))
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
-        return partial(self.get, key, expect=expect)
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
+        return Awaited(partial(self.get, key, expect=expect))
 
     def put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
@@ -157,8 +158,8 @@ class FusedObjects:
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
-    ) -> Callable[[], PutAnswer]:
-        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
+    ) -> Awaited[PutAnswer]:
+        return Awaited(partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums))
 
     def copy(
         self, source: str, target: str, *, source_etag: ETag, expect: RemoteExpect, headers: ObjectHeaders | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from syncd.engine.context import Context
 from syncd.engine.download import Downloaded
 from syncd.engine.step import Step
 from syncd.errors import Stale
-from syncd.ports import Absent, ObjectBody, Placed, SmallPlaces
+from syncd.ports import Absent, Awaited, ObjectBody, Placed, SmallPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +20,7 @@ class Arrival:
 
     context: Context
     step: Step
-    answer: Callable[[], AbstractContextManager[ObjectBody]]
+    answer: Awaited[AbstractContextManager[ObjectBody]]
 
     @classmethod
     def start(cls, context: Context, step: Step) -> Arrival:
@@ -29,13 +28,17 @@ class Arrival:
         answer = context.objects.start_get(context.key(step.path), expect=step.etag)
         return cls(context=context, step=step, answer=answer)
 
+    def there(self) -> bool:
+        """Whether nobody has to wait for the answer."""
+        return self.answer.there()
+
     def finish(self, places: SmallPlaces) -> Downloaded:
         """Put it in its place; where it does not hold what it says, it is fetched again first.
 
         Stale: it changed, or its place is taken. ItemError, RemoteError.
         """
         context, step = self.context, self.step
-        with self.answer() as body:
+        with self.answer.take() as body:
             facts = body.facts
             if facts.size != step.object_size:
                 raise Stale(step.path)

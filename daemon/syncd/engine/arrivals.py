@@ -50,8 +50,17 @@ class Arrivals:
     def _work(self, items: Sequence[tuple[RelPath, ListedObject]], group: Group[ListedObject]) -> None:
         """Ask for all, put each in its place, make the folders durable once, and only then record."""
         context = self._context
-        asked: list[tuple[Step, Arrival]] = []
+        asked: list[Arrival] = []
         got: list[tuple[Step, Downloaded]] = []
+
+        def hear(arrival: Arrival) -> bool:
+            if self._breaker.tripped or context.stop.abandoned():
+                return False
+            here = group.tried(arrival.step, partial(arrival.finish, places))
+            if here is not None:
+                got.append((arrival.step, here))
+            return True
+
         try:
             with context.tree.small_places() as places:
                 with self._turn:
@@ -62,13 +71,8 @@ class Arrivals:
                         if not places.vacant(path):  # an obstacle is seen before a byte is fetched
                             group.goes_otherwise(path)
                         elif (arrival := group.tried(step, partial(Arrival.start, context, step))) is not None:
-                            asked.append((step, arrival))
-                for step, arrival in asked:
-                    if self._breaker.tripped or context.stop.abandoned():
-                        break
-                    here = group.tried(step, partial(arrival.finish, places))
-                    if here is not None:
-                        got.append((step, here))
+                            asked.append(arrival)
+                self._turn.as_they_come(asked, hear)
                 places.settle()
         except (ItemError, Stale) as error:  # the disk, or what is ours in the root
             for step, _ in got:  # there, but not for sure: another way would take that for settled

@@ -14,7 +14,7 @@ from syncd.errors import Stale
 from syncd.ports import Hashes, OpenFile
 
 FREE_MD5 = 65536
-"""Up to so many bytes an MD5 costs nothing worth saving."""
+"""Up to so many bytes an MD5 is computed where the ETag is all that may prove an upload."""
 
 USUAL_PARTS = tuple(size << 20 for size in (5, 8, 10, 15, 16, 32, 50, 64, 100, 128, 256, 512))
 """Part sizes that other tools use, in bytes."""
@@ -83,7 +83,9 @@ def upload_hashes(context: Context, size: int) -> frozenset[str]:
     types = {context.pair.hash.value}
     if asked != "none":
         types.add(asked)
-    if context.capabilities.etag_is_md5 and size <= FREE_MD5:
+    able = context.capabilities
+    proven_without = asked == "crc64nvme" and able.stores_checksum and able.rejects_wrong_crc64nvme
+    if able.etag_is_md5 and size <= FREE_MD5 and not proven_without:
         types.add("md5")
     return frozenset(types)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
-from typing import TypeVar
 
 from syncd import events
 from syncd.core.classify import Sides
@@ -25,7 +24,7 @@ from syncd.engine.context import Context
 from syncd.engine.express import Express
 from syncd.engine.guarding import Verdict, judge, settle_plans
 from syncd.engine.inflight import Inflight
-from syncd.engine.lane import Ends
+from syncd.engine.lane import Ends, Seen
 from syncd.engine.observe import sides_of
 from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
@@ -40,8 +39,6 @@ from syncd.engine.work import Worksite
 from syncd.errors import ItemError, RemoteError, Stale, SyncdError
 
 FULL = "the store takes no more: it is asked again in the next pass"
-
-Seen = TypeVar("Seen")
 
 LOOKED_AT = Rule(id="look", do=Do.NOTHING, why="looking at it failed or had to wait")
 

@@ -54,7 +54,16 @@ class Express:
     def _work(self, items: Sequence[tuple[RelPath, LocalStat]], group: Group[LocalStat]) -> None:
         """Send all, then hear what became of each: so many wait for the store at once, without a thread for each."""
         renamed = self._renamed(items)
-        shipped: list[tuple[Step, Shipment]] = []
+        shipped: list[Shipment] = []
+
+        def hear(shipment: Shipment) -> bool:
+            if self._breaker.tripped or self._context.stop.abandoned():
+                return False  # what arrives all the same, the next pass finds there
+            there = group.tried(shipment.step, partial(shipment.finish, files))
+            if there is not None:
+                group.done(shipment.step, uploaded(self._context, shipment.step, there))
+            return True
+
         with self._context.tree.small_files() as files:
             with self._turn:
                 for path, stat in items:
@@ -64,19 +73,14 @@ class Express:
                     if stat.inode in renamed or self._breaker.refusing:
                         group.goes_otherwise(path)
                     elif (shipment := group.tried(step, partial(self._started, step, files))) is not None:
-                        shipped.append((step, shipment))
-            for step, shipment in shipped:
-                if self._breaker.tripped or self._context.stop.abandoned():
-                    break  # what arrives all the same, the next pass finds there
-                there = group.tried(step, partial(shipment.finish, files))
-                if there is not None:
-                    group.done(step, uploaded(self._context, step, there))
+                        shipped.append(shipment)
+            self._turn.as_they_come(shipped, hear)
 
     def _started(self, step: Step, files: SmallFiles) -> Shipment:
         self._number += 1  # two threads may read the same number: the path in the key tells such operations apart
         operation = f"{self._operation}{self._number:012x}"
         types = self._small if step.stat.size <= content.FREE_MD5 else self._larger
-        return Shipment.start(self._context, files, step.path, step.stat, types, operation)
+        return Shipment.start(self._context, files, step, types, operation)
 
     def _renamed(self, items: Sequence[tuple[RelPath, LocalStat]]) -> frozenset[int]:
         """The inodes that some row knows: where a file only changed its name, the store copies."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from syncd.core.paths import RelPath
 from syncd.engine.context import Context
@@ -18,16 +18,31 @@ from syncd.engine.work import Worksite
 from syncd.errors import ItemError, RemoteError, Stale, SyncdError
 
 LARGEST = 256 * 1024
-"""Up to so many bytes a content is held whole in memory: one group for each thread."""
+"""Up to so many bytes a content is held whole in memory."""
 
-MOST = 16
+MOST = 64
 """So many paths at most in one go of one thread, and in one commit."""
+
+MOST_BYTES = 1 << 20
+"""So many bytes of content at about most in one go: each thread holds as many."""
+
+UNDER_WAY = 128
+"""So many requests at most are under way at once, each on a connection of its own, where `concurrency` says nothing."""
 
 LINGER_S = 0.5
 """So long a path waits for company at most: a pass may meet the next one in an hour."""
 
 T = TypeVar("T")
-Seen = TypeVar("Seen")
+
+
+class Sized(Protocol):
+    """What was seen of a path."""
+
+    @property
+    def size(self) -> int: ...
+
+
+Seen = TypeVar("Seen", bound=Sized)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +129,10 @@ class Lane(Generic[Seen]):
         self._ends = ends
         self._work = work
         self._waiting: list[tuple[RelPath, Seen]] = []
+        self._bytes = 0  # of what waits
         self._since = 0.0  # the first of them waits
         self._groups = 0
+        self._under_way = context.pair.s3.concurrency or UNDER_WAY
 
     def take(self, path: RelPath, seen: Seen) -> bool:
         """Claim a path for the short way; False where somebody has it. Waits for room in the pool."""
@@ -125,10 +142,15 @@ class Lane(Generic[Seen]):
         if not self._waiting:
             self._since = self._context.clock.monotonic()
         self._waiting.append((path, seen))
-        # Single paths first, so that every thread has one at once; larger groups once all are busy.
-        if len(self._waiting) >= min(MOST, 1 << min(self._groups // self._pool.threads, MOST)):
+        self._bytes += seen.size
+        if len(self._waiting) >= self._company() or self._bytes >= MOST_BYTES:
             self.flush()
         return True
+
+    def _company(self) -> int:
+        """How many go together: single paths first, so that every thread has one at once; more once all are busy."""
+        threads = self._pool.threads
+        return min(MOST, max(1, self._under_way // threads), 1 << min(self._groups // threads, MOST))
 
     def hurry(self) -> None:
         """Let go what has waited for long enough."""
@@ -139,7 +161,7 @@ class Lane(Generic[Seen]):
         """Let go what waits for company."""
         if not self._waiting:
             return
-        items, self._waiting = self._waiting, []
+        items, self._waiting, self._bytes = self._waiting, [], 0
         self._groups += 1
         group = Group(self._ends, items)
         try:

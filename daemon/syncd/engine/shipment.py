@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from syncd.core.model import Digest, LocalStat
-from syncd.core.paths import RelPath
+from syncd.core.model import Digest
 from syncd.engine import content
 from syncd.engine.checksum import checksums
 from syncd.engine.context import Context
 from syncd.engine.describe import headers
 from syncd.engine.precondition import own_write, sendable
+from syncd.engine.step import Step
 from syncd.engine.upload import Sent, Uploaded, answer_of, until_sound
 from syncd.errors import Raced, Stale
-from syncd.ports import Absent, Checksums, Hashes, ObjectHeaders, PutAnswer, RemoteExpect, SmallFiles
+from syncd.ports import Absent, Awaited, Checksums, Hashes, ObjectHeaders, PutAnswer, RemoteExpect, SmallFiles
+
+ABSENT = Absent()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,8 +24,7 @@ class Shipment:
     """What was sent and waits for its answer. For the thread that sent it."""
 
     context: Context
-    path: RelPath
-    stat: LocalStat
+    step: Step
     data: bytes
     looked_ns: int
     hashes: Hashes
@@ -32,13 +32,12 @@ class Shipment:
     operation: str
     headers: ObjectHeaders
     sums: Checksums
-    answer: Callable[[], PutAnswer] | None = None
+    answer: Awaited[PutAnswer] | None = None
 
     @classmethod
-    def start(
-        cls, context: Context, files: SmallFiles, path: RelPath, stat: LocalStat, types: frozenset[str], operation: str
-    ) -> Shipment:
+    def start(cls, context: Context, files: SmallFiles, step: Step, types: frozenset[str], operation: str) -> Shipment:
         """Read that version and send it to where nothing is. Stale where it is not as it was seen; RemoteError."""
+        path, stat = step.path, step.stat
         looked_ns = context.clock.now_ns()
         data = files.read(path, stat)
         hashes = content.hashes_of_bytes(context, data, types)
@@ -46,8 +45,7 @@ class Shipment:
         assert digest is not None
         made = cls(
             context=context,
-            path=path,
-            stat=stat,
+            step=step,
             data=data,
             looked_ns=looked_ns,
             hashes=hashes,
@@ -57,24 +55,29 @@ class Shipment:
             sums=checksums(hashes),
         )
         made.answer = context.objects.start_put(
-            context.key(path), io.BytesIO(data), stat.size, expect=Absent(), headers=made.headers, sums=made.sums
+            context.key(path), io.BytesIO(data), stat.size, expect=ABSENT, headers=made.headers, sums=made.sums
         )
         return made
 
+    def there(self) -> bool:
+        """Whether nobody has to wait for the answer."""
+        return self.answer is not None and self.answer.there()
+
     def finish(self, files: SmallFiles) -> Uploaded:
         """Wait for the answer and hold it against what was sent. Raises Stale (something is there) or RemoteError."""
+        context, path, stat = self.context, self.step.path, self.step.stat
         sent, intact, proof = until_sound(
-            self.context,
-            self.path,
-            self.context.key(self.path),
+            context,
+            path,
+            context.key(path),
             self.hashes,
-            Absent(),
+            ABSENT,
             self._sent,
-            lambda: files.unchanged(self.path, self.stat),
+            lambda: files.unchanged(path, stat),
         )
-        self.context.transfers.moved(self.stat.size)
+        context.transfers.moved(stat.size)
         return Uploaded(
-            stat=self.stat,
+            stat=stat,
             digest=self.digest,
             answer=sent.answer,
             proof=proof,
@@ -85,17 +88,17 @@ class Shipment:
 
     def _sent(self, expect: RemoteExpect) -> Sent:
         """What was answered; where the bytes arrived spoilt, what another request is."""
-        context, key = self.context, self.context.key(self.path)
+        context, key, size = self.context, self.context.key(self.step.path), self.step.stat.size
         started, self.answer = self.answer, None
         try:
             if started is not None:
-                return Sent(answer=started(), same=True)
+                return Sent(answer=started.take(), same=True)
             expect = sendable(context, key, expect)
             body = io.BytesIO(self.data)
-            answer = context.objects.put(key, body, self.stat.size, expect=expect, headers=self.headers, sums=self.sums)
+            answer = context.objects.put(key, body, size, expect=expect, headers=self.headers, sums=self.sums)
             return Sent(answer=answer, same=True)
         except Stale as stale:
             facts = own_write(context, key, expect, self.operation, refused=not isinstance(stale, Raced))
-            if facts is None or facts.size != self.stat.size:
+            if facts is None or facts.size != size:
                 raise
             return Sent(answer=answer_of(facts))

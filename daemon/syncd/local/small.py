@@ -49,18 +49,16 @@ class SmallFiles:
         except OSError as error:
             raise Stale(path) from error
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would lose what is read of it
-                raise Stale(path)
             if self._open_for_writing(fd):
                 raise Stale(f"{path} is open for writing elsewhere")
-            content = os.read(fd, expect.size + 1)
+            content = os.pread(fd, expect.size + 1, 0)  # of a pipe, which would lose what is read of it, an error
             seen = os.fstat(fd)
         except OSError as error:
             raise Stale(path) from error
         finally:
             let_go(fd)
         # The stat was taken before, by the scan, and again after the read: what lies between is one version.
-        if len(content) != expect.size or local_stat(seen) != expect:
+        if len(content) != expect.size or local_stat(seen) != expect or not stat.S_ISREG(seen.st_mode):
             raise Stale(path)
         return content
 

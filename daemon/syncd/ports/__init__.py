@@ -16,6 +16,7 @@ from syncd.ports.archives import (
 )
 from syncd.ports.objects import (
     Absent,
+    Awaited,
     Capabilities,
     Checksums,
     ListedPart,
@@ -77,6 +78,7 @@ __all__ = [
     "Absent",
     "ArchiveIndex",
     "ArchiveStore",
+    "Awaited",
     "Capabilities",
     "Checksums",
     "Clock",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from syncd.core.model import ETag, ListedObject, ObjectFacts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,21 @@ class Capabilities:
     distrusted: str = ""  # why a later canary found it unfit; nothing is cleaned until one passes
 
 
+def _unknown() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited(Generic[T]):
+    """The answer to a request that was sent: `take` waits for it, once, on the thread that sent. Raises as a call does.
+
+    `there`: whether it can be taken without waiting. Never so, where that is not known.
+    """
+
+    take: Callable[[], T]
+    there: Callable[[], bool] = _unknown
+
+
 class ObjectStore(Protocol):
     """One bucket of one endpoint. Keys are whole keys (prefix included). Every method may raise RemoteError.
 
@@ -163,8 +180,8 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
-        """A read of all of it in two: ask, and the call that waits for the answer, as of `start_put`."""
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
+        """A read of all of it in two: ask, and take the answer, as of `start_put`."""
         ...
 
     def put(
@@ -175,10 +192,10 @@ class ObjectStore(Protocol):
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
-    ) -> Callable[[], PutAnswer]:
-        """The same in two: send, and the call that waits for the answer. The same thread makes it, once.
+    ) -> Awaited[PutAnswer]:
+        """The same in two: send, and take the answer. So one thread has many small requests under way.
 
-        So one thread has many small requests under way. Where a store cannot, all of it happens in the call.
+        Where a store cannot, all of it happens when the answer is taken.
         """
         ...
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from syncd.core.model import ETag, ObjectFacts
 from syncd.errors import RemoteError, RemoteKind
 from syncd.ports import (
+    Awaited,
     Checksums,
     ListedPart,
     ListPage,
@@ -122,7 +123,7 @@ class BucketsObjects:
         bucket, rest = self._split(key)
         return bucket.get(rest, expect=expect, start=start, length=length, version_id=version_id)
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
         """As of the key's bucket."""
         bucket, rest = self._split(key)
         return bucket.start_get(rest, expect=expect)
@@ -136,7 +137,7 @@ class BucketsObjects:
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
-    ) -> Callable[[], PutAnswer]:
+    ) -> Awaited[PutAnswer]:
         """As of the key's bucket."""
         bucket, rest = self._split(key)
         return bucket.start_put(rest, body, size, expect=expect, headers=headers, sums=sums)

@@ -129,18 +129,17 @@ def _seconds(at: datetime | int | None) -> int:
 
 # --- from the headers themselves, as the lean client has them ---
 
-_CHECKSUMS = tuple((f"Checksum{name}", f"x-amz-checksum-{name.lower()}") for name in ALGORITHMS)
-_NAMED = (
-    ("ETag", "etag"),
-    ("ContentLength", "content-length"),
-    ("ContentRange", "content-range"),
-    ("VersionId", "x-amz-version-id"),
-    ("StorageClass", "x-amz-storage-class"),
-    ("ArchiveStatus", "x-amz-archive-status"),
-    ("Restore", "x-amz-restore"),
-    ("ChecksumType", "x-amz-checksum-type"),
-    *_CHECKSUMS,
-)
+_NAMED = {
+    "etag": "ETag",
+    "content-length": "ContentLength",
+    "content-range": "ContentRange",
+    "x-amz-version-id": "VersionId",
+    "x-amz-storage-class": "StorageClass",
+    "x-amz-archive-status": "ArchiveStatus",
+    "x-amz-restore": "Restore",
+    "x-amz-checksum-type": "ChecksumType",
+    **{f"x-amz-checksum-{name.lower()}": f"Checksum{name}" for name in ALGORITHMS},
+}
 _META = "x-amz-meta-"
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT", re.ASCII)
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
@@ -148,10 +147,16 @@ _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for 
 
 def answer_of(headers: Mapping[str, str]) -> dict[str, Any]:
     """An answer's headers (names in lower case) as boto3 would have named what is in them."""
-    answer: dict[str, Any] = {name: headers[header] for name, header in _NAMED if header in headers}
+    answer: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    for header, value in headers.items():
+        name = _NAMED.get(header)
+        if name is not None:
+            answer[name] = value
+        elif header.startswith(_META):
+            metadata[header[len(_META) :]] = value
     if "last-modified" in headers:
         answer["LastModified"] = http_seconds(headers["last-modified"])
-    metadata = {name[len(_META) :]: value for name, value in headers.items() if name.startswith(_META)}
     if metadata:
         answer["Metadata"] = metadata
     return answer

@@ -12,6 +12,7 @@ from syncd import checkpoint
 from syncd.core.model import ETag, ObjectFacts
 from syncd.errors import RemoteError, Stale
 from syncd.ports import (
+    Awaited,
     Capabilities,
     Checksums,
     ListedPart,
@@ -168,9 +169,9 @@ class Boto3Objects:
         finally:
             stream.close()
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
-        """The SDK asks and waits in one: all of it happens when the answer is asked for."""
-        return partial(self.get, key, expect=expect)
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
+        """The SDK asks and waits in one: all of it happens when the answer is taken."""
+        return Awaited(partial(self.get, key, expect=expect))
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -202,9 +203,9 @@ class Boto3Objects:
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
-    ) -> Callable[[], PutAnswer]:
-        """The SDK sends and waits in one: all of it happens when the answer is asked for."""
-        return partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums)
+    ) -> Awaited[PutAnswer]:
+        """The SDK sends and waits in one: all of it happens when the answer is taken."""
+        return Awaited(partial(self.put, key, body, size, expect=expect, headers=headers, sums=sums))
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """Begin an upload in parts and return its id."""

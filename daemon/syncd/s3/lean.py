@@ -15,6 +15,7 @@ from syncd import checkpoint
 from syncd.core.model import ETag, ListedObject, ObjectFacts
 from syncd.errors import Stale
 from syncd.ports import (
+    Awaited,
     Capabilities,
     Checksums,
     ListedPart,
@@ -37,7 +38,7 @@ from syncd.s3.translate import Place
 from syncd.s3.translate_wire import translated
 from syncd.s3.wire.answers import Refused
 from syncd.s3.wire.body import Body, BytesBody, FileBody, StreamBody
-from syncd.s3.wire.operations import Answer, Bucket
+from syncd.s3.wire.operations import Answer, Bucket, Requested
 from syncd.s3.wire.response import Response
 from syncd.s3.wire.sign import UNSIGNED
 from syncd.s3.wired import Attempt, Wired
@@ -115,17 +116,17 @@ class LeanObjects:
         asked = self._asked(expect, version_id, byte_range(start, length))
         return self._read(Read(key, expect, start, length, version_id), asked, None)
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
         """A read of all of it in two: what is called waits for the answer, and asks again where that may help."""
         asked = self._asked(expect, None, "")
 
-        def begin(wire: Bucket) -> Callable[[], Response]:
+        def begin(wire: Bucket) -> Requested[Response]:
             with checkpoint.S3_GET:
                 return wire.start_get(key, asked)
 
         with translated(self.place.at(key), pinned=True):
             started = self._wired.start("get", begin)
-        return partial(self._read, Read(key, expect), asked, started)
+        return Awaited(partial(self._read, Read(key, expect), asked, started), started.there)
 
     def _asked(self, expect: ETag | None, version_id: str | None, of: str) -> dict[str, str]:
         asked = pinned_read(expect, version_id, of, self.capabilities)
@@ -153,67 +154,72 @@ class LeanObjects:
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> PutAnswer:
         """Write one object of `size` bytes from where the body stands. Stale where `expect` does not hold."""
-        sent = self._outgoing(key, body, size, sums)
-        return self._put(key, sent, expect, headers, None)
+        with translated(self.place.at(key), pinned=not isinstance(expect, Unchecked)):
+            write = self._write(key, body, size, expect, headers, sums)
+            return self._put(write, None)
 
     def start_put(
         self, key: str, body: BinaryIO, size: int, *, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
-    ) -> Callable[[], PutAnswer]:
+    ) -> Awaited[PutAnswer]:
         """The same in two: what is called waits for the answer, and sends again where that may help."""
-        sent = self._outgoing(key, body, size, sums)
-        more = self._described(sent, expect, headers, whole=True)
+        in_our_words = translated(self.place.at(key), pinned=not isinstance(expect, Unchecked))
+        with in_our_words:
+            write = self._write(key, body, size, expect, headers, sums)
 
-        def begin(wire: Bucket) -> Callable[[], Answer]:
-            with checkpoint.S3_PUT:
-                return wire.start_put(key, sent.body, more, sent.payload)
-
-        with translated(self.place.at(key), pinned=True):
-            started = self._wired.start("put", begin)
-        return partial(self._put, key, sent, expect, headers, started)
-
-    def _put(
-        self, key: str, sent: Outgoing, expect: RemoteExpect, headers: ObjectHeaders, started: Attempt[Answer] | None
-    ) -> PutAnswer:
-        def send(whole: bool) -> Answer:
-            more = self._described(sent, expect, headers, whole=whole)
-
-            def once(wire: Bucket) -> Answer:
+            def begin(wire: Bucket) -> Requested[Answer]:
                 with checkpoint.S3_PUT:
-                    return wire.put(key, sent.body, more, sent.payload)
+                    return wire.start_put(key, write.sent.body, write.headers, write.sent.payload)
 
-            return self._wired.send("put", once, started=started if whole else None)
+            started = self._wired.start("put", begin)
 
-        with translated(self.place.at(key), pinned=not isinstance(expect, Unchecked)):
-            answer = _unless_too_large(send)
+        def finish() -> PutAnswer:
+            with in_our_words:
+                return self._put(write, started)
+
+        return Awaited(finish, started.there)
+
+    def _write(
+        self, key: str, body: BinaryIO, size: int, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
+    ) -> Write:
+        sent = self._with_sums(_body(body, size), sums)
+        own = {**condition(expect, self.capabilities), **sent.parameters}
+        return Write(key, sent, headers_of({**own, **described(headers)}), own, headers)
+
+    def _put(self, write: Write, started: Attempt[Answer] | None) -> PutAnswer:
+        """With all metadata; with the essential one alone where the store takes no more."""
+        sent = write.sent
+        try:
+            answer = self._sent(write, write.headers, started)
+        except Refused as refused:
+            if refused.code != "MetadataTooLarge":
+                raise
+            answer = self._sent(write, headers_of({**write.own, **described(write.about, whole=False)}), None)
         self.counts.add(bytes_up=sent.body.size)
         return put_answer(answer_of(answer.headers), payload="" if sent.payload == UNSIGNED else sent.payload)
 
-    def _described(
-        self, sent: Outgoing, expect: RemoteExpect, headers: ObjectHeaders, *, whole: bool
-    ) -> dict[str, str]:
-        return headers_of(
-            {**condition(expect, self.capabilities), **described(headers, whole=whole), **sent.parameters}
-        )
+    def _sent(self, write: Write, headers: dict[str, str], started: Attempt[Answer] | None) -> Answer:
+        def once(wire: Bucket) -> Answer:
+            with checkpoint.S3_PUT:
+                return wire.put(write.key, write.sent.body, headers, write.sent.payload)
+
+        return self._wired.send("put", once, started=started)
 
     def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
         """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""
-        sent = self._outgoing(key, body, size, sums)
-        headers = headers_of(sent.parameters)
-
-        def once(wire: Bucket) -> Answer:
-            with checkpoint.S3_PART:
-                return wire.put_part(key, upload_id, number, sent.body, headers, sent.payload)
-
         with translated(self.place.at(key)):
+            sent = self._with_sums(_body(body, size), sums)
+            headers = headers_of(sent.parameters)
+
+            def once(wire: Bucket) -> Answer:
+                with checkpoint.S3_PART:
+                    return wire.put_part(key, upload_id, number, sent.body, headers, sent.payload)
+
             answer = answer_of(self._wired.send("put", once).headers)
         self.counts.add(bytes_up=size)
         return Part(number, parse_etag(answer.get("ETag")), any_checksum(answer))
 
-    def _outgoing(self, key: str, body: BinaryIO, size: int, sums: Checksums) -> Outgoing:
-        with translated(self.place.at(key)):  # it may be read here, to be summed
-            return self._with_sums(_body(body, size), sums)
-
     def _with_sums(self, sent: Body, sums: Checksums) -> Outgoing:
+        """The body with what it is signed with; it may be read here, to be summed."""
         known = sums_of(sums, checksum=self._how.checksum, capabilities=self.capabilities)
         if self._how.some and not any(name.startswith(("Checksum", "ContentMD5")) for name in known):
             known |= {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32_base64(_summed(sent, _Crc32()).value)}
@@ -310,6 +316,17 @@ class Outgoing:
     payload: str
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A PUT of one object. `own`: what its headers say apart from what is said `about` it."""
+
+    key: str
+    sent: Outgoing
+    headers: dict[str, str]
+    own: Parameters
+    about: ObjectHeaders
+
+
 def _body(source: BinaryIO, size: int) -> Body:
     """What is given to the wire: the bytes themselves where they are few or in memory, the file where it may be."""
     where = getattr(source, "fileno_span", lambda: None)()
@@ -340,13 +357,3 @@ class _Crc32:
 
     def update(self, piece: bytes) -> None:
         self.value = zlib.crc32(piece, self.value)
-
-
-def _unless_too_large(send: Callable[[bool], Answer]) -> Answer:
-    """Send with all metadata; with the essential one alone where the store takes no more."""
-    try:
-        return send(True)
-    except Refused as refused:
-        if refused.code != "MetadataTooLarge":
-            raise
-        return send(False)

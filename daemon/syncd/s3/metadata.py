@@ -48,7 +48,9 @@ def encoded(metadata: Mapping[str, str], *, limit: int = MAX_BYTES) -> dict[str,
 
     Values of SACRIFICED go first where it does not fit, then the longest of the others.
     """
-    sent = {name.lower(): _encoded_value(value) for name, value in metadata.items()}
+    together = "|".join(("", *metadata.values(), ""))  # in one look, which nearly always is enough
+    stands = together.isascii() and together.isprintable() and not any(odd in together for odd in ("%", "| ", " |"))
+    sent = {name.lower(): value if stands else _encoded_value(value) for name, value in metadata.items()}
     if _length(sent) > limit:
         longest = sorted((name for name in sent if name not in SACRIFICED), key=lambda name: -len(sent[name]))
         for name in (*SACRIFICED, *longest):

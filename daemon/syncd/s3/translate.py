@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncd.errors import Raced, RemoteError, RemoteKind, Stale, SyncdError
@@ -77,7 +77,7 @@ class Place:
 
     def at(self, key: str) -> Place:
         """The same bucket, that key."""
-        return replace(self, key=key)
+        return Place(self.endpoint, self.bucket, key)
 
     @contextmanager
     def translated(self, *, pinned: bool = False, in_parts: bool = False) -> Iterator[None]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
-from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
+from syncd.errors import ItemError, RemoteError, RemoteKind, Stale, SyncdError
 from syncd.s3.translate import BROKEN, Place, late, refusal, unconnected, untrusted
 from syncd.s3.wire.answers import Refused
 from syncd.s3.wire.failure import Broken, CutShort, Garbled, Stalled, Unreachable, WireError
@@ -15,21 +14,36 @@ from syncd.s3.wire.failure import Broken, CutShort, Garbled, Stalled, Unreachabl
 _K = RemoteKind
 
 
-@contextmanager
-def translated(place: Place, *, pinned: bool = False) -> Iterator[None]:
+class translated:
     """Raise in our words what the lean client raises inside. `pinned`: as of `Place.translated`."""
-    try:
-        yield
-    except WireError as error:
-        raise in_our_words(error, place, pinned=pinned) from error
-    except EOFError as error:
-        raise Stale(f"{place}: {error}") from error
-    except OSError as error:  # of the network the client raises its own
-        raise ItemError(
-            place.key, f"{place}: the local file cannot be read: {error.strerror or error}", hint="look at the disk"
-        ) from error
-    except ValueError as error:
-        raise RemoteError(_K.REJECTED, f"{place}: {error}", code=type(error).__name__) from error
+
+    __slots__ = ("_pinned", "_place")
+
+    def __init__(self, place: Place, *, pinned: bool = False) -> None:
+        self._place = place
+        self._pinned = pinned
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            ours = self._translation(error)
+            if ours is not None:
+                raise ours from error
+
+    def _translation(self, error: BaseException) -> SyncdError | Stale | None:
+        place = self._place
+        match error:
+            case WireError():
+                return in_our_words(error, place, pinned=self._pinned)
+            case EOFError():
+                return Stale(f"{place}: {error}")
+            case OSError():  # of the network the client raises its own
+                why = f"{place}: the local file cannot be read: {error.strerror or error}"
+                return ItemError(place.key, why, hint="look at the disk")
+            case ValueError():
+                return RemoteError(_K.REJECTED, f"{place}: {error}", code=type(error).__name__)
+        return None
 
 
 def in_our_words(error: WireError, place: Place, *, pinned: bool = False) -> RemoteError | Stale:

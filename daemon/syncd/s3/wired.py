@@ -23,7 +23,7 @@ from syncd.s3.plane import LEAN, Resolved, choose
 from syncd.s3.translate import failed
 from syncd.s3.wire.answers import Refused
 from syncd.s3.wire.failure import WireError
-from syncd.s3.wire.operations import Address, Bucket
+from syncd.s3.wire.operations import Address, Bucket, Requested
 from syncd.s3.wire.origin import Origin, Patience
 from syncd.s3.wire.sign import Keys
 from syncd.s3.wire.transport import Transport
@@ -179,12 +179,13 @@ def _close_all(transports: dict[Origin, Transport]) -> None:
         transport.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt(Generic[T]):
-    """One request to a bucket where it was then; `answer` waits for what comes of it, once."""
+    """One request to a bucket where it was then; `answer` waits for what comes of it, once. `there`: it is here."""
 
     bucket: Bucket
     answer: Callable[[], T]
+    there: Callable[[], bool]
 
 
 class Wired:
@@ -196,15 +197,16 @@ class Wired:
         self._bucket = line.bucket(resolved)
         self.scheme = self._bucket.address.origin.scheme
 
-    def start(self, kind: str, begin: Callable[[Bucket], Callable[[], T]]) -> Attempt[T]:
+    def start(self, kind: str, begin: Callable[[Bucket], Requested[T]]) -> Attempt[T]:
         """Let `begin` send a request, and hand out what waits for its answer: the first attempt of a `send`."""
         self.line.around.limiter.before()
         self.line.around.counts.add(**{kind: 1})
         bucket = self._bucket
         try:
-            return Attempt(bucket, begin(bucket))
+            sent = begin(bucket)
         except WireError as error:
-            return Attempt(bucket, partial(_raise, error))
+            return Attempt(bucket, partial(_raise, error), _failed)
+        return Attempt(bucket, sent.answer, sent.there)
 
     def send(self, kind: str, once: Callable[[Bucket], T], *, started: Attempt[T] | None = None) -> T:
         """Let `once` send one request, again where that may help: within the retries, or once for each mended cause.
@@ -218,11 +220,11 @@ class Wired:
                 around.limiter.before()
                 around.counts.add(**({kind: 1} if tried == 1 and not mended else {kind: 1, "retried": 1}))
                 bucket = self._bucket
-                attempt = Attempt(bucket, partial(once, bucket))
+                take: Callable[[], T] = partial(once, bucket)
             else:
-                attempt, bucket, started = started, started.bucket, None
+                bucket, take, started = started.bucket, started.answer, None
             try:
-                answer = attempt.answer()
+                answer = take()
             except WireError as error:
                 if is_slowing(error):
                     around.limiter.throttled()
@@ -260,6 +262,10 @@ class Wired:
 
 def _raise(error: WireError) -> NoReturn:
     raise error
+
+
+def _failed() -> bool:
+    return False  # what follows is another attempt
 
 
 def _first(cause: str, mended: set[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from syncd.engine.report import CycleReport
 from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
 from syncd.lifecycle.stop import Stop
 from syncd.local.places import SmallPlaces
-from syncd.ports import ObjectBody
+from syncd.ports import Awaited, ObjectBody
 
 LOST = RemoteError(RemoteKind.UNAVAILABLE, "the answer is lost")
 BODY = b"one line of a log\n"
@@ -184,7 +184,7 @@ def test_a_bug_ends_the_pass_and_leaves_no_claim(tmp_path: Path) -> None:
     class Breaking(FakeObjects):
         broken = True
 
-        def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+        def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
             if self.broken and key == "p/3":
                 raise ZeroDivisionError
             return super().start_get(key, expect=expect)

@@ -51,6 +51,16 @@ def objects(host: TrashHost) -> dict[str, bytes]:
     return {key: body for key, body in host.bucket.contents().items() if "/.syncd/" not in key}
 
 
+def test_where_the_checksum_proves_nothing_the_etag_does(tmp_path: Path) -> None:
+    lax = replace(EVERYTHING, rejects_wrong_crc64nvme=False)
+    with trash_host(tmp_path, mode=Mode.UPLOAD, capabilities=lax) as host:
+        host.write("a", BODY)
+        look(host)
+        record = host.context.records.get(RelPath("a"))
+        assert record is not None
+        assert record.proof is ProofKind.ETAG
+
+
 def test_new_files_of_many_folders_go_up_once_each_proven_and_recorded(host: TrashHost) -> None:
     bodies = {
         f"{folder}/{number}.log": f"{folder}{number}".encode() * number for folder in "abc" for number in range(30)
@@ -68,7 +78,7 @@ def test_new_files_of_many_folders_go_up_once_each_proven_and_recorded(host: Tra
         assert record is not None
         assert record.digest is not None
         assert record.digest.hex == hashlib.sha256(body).hexdigest()
-        assert record.proof is ProofKind.ETAG
+        assert record.proof is ProofKind.CHECKSUM
     assert look(host).counts.get("uploaded", 0) == 0
     assert host.bucket.requests["put"] == len(bodies)
     assert len(list(host.database.history.query(limit=1000))) == len(bodies)

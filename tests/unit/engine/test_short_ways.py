@@ -28,7 +28,7 @@ from syncd.engine.sweep import Memory
 from syncd.engine.work import Worksite
 from syncd.errors import RemoteError, RemoteKind
 from syncd.lifecycle.stop import Stop
-from syncd.ports import ObjectBody, PutAnswer
+from syncd.ports import Awaited, ObjectBody, PutAnswer
 
 LOST = RemoteError(RemoteKind.UNAVAILABLE, "the answer is lost")
 ENDS_S = 10.0
@@ -46,14 +46,14 @@ class Wire(FakeObjects):
         self.heard: list[str] = []
         self.lost = False  # every answer, though not what was sent
 
-    def start_put(self, key: str, body: BinaryIO, size: int, **more: Any) -> Callable[[], PutAnswer]:
+    def start_put(self, key: str, body: BinaryIO, size: int, **more: Any) -> Awaited[PutAnswer]:
         answer = self.put(key, body, size, **more)
         self.sent(key)
-        return partial(self._hear, key, lambda: answer)
+        return Awaited(partial(self._hear, key, lambda: answer))
 
-    def start_get(self, key: str, *, expect: ETag) -> Callable[[], AbstractContextManager[ObjectBody]]:
+    def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
         self.sent(key)
-        return partial(self._hear, key, partial(self.get, key, expect=expect))
+        return Awaited(partial(self._hear, key, partial(self.get, key, expect=expect)))
 
     def _hear(self, key: str, answer: Callable[[], Any]) -> Any:
         self.heard.append(key)
@@ -173,13 +173,14 @@ def test_a_lone_path_behind_full_groups_is_let_go_while_the_sweep_goes_on(tmp_pa
 
 def test_paths_wait_for_company_no_longer_than_the_first_of_them_may(sender: TrashHost) -> None:
     went: list[list[str]] = []
+    small = LocalStat(1, 0, 0, 1)
     clock = HandClock()
     context = replace(sender.context, clock=clock)
 
-    def work(items: Sequence[tuple[RelPath, int]], group: Group[int]) -> None:
+    def work(items: Sequence[tuple[RelPath, LocalStat]], group: Group[LocalStat]) -> None:
         went.append([str(path) for path, _ in items])
 
-    ends: Ends[int] = Ends(
+    ends: Ends[LocalStat] = Ends(
         begun=lambda: None,
         settled=lambda outcomes: None,
         failed=lambda step, error: None,
@@ -190,17 +191,17 @@ def test_paths_wait_for_company_no_longer_than_the_first_of_them_may(sender: Tra
     pool = InlinePool()
     lane = Lane(context, Worksite(context, pool, sender.backlog), pool, ends, work)
     for name in "abcd":
-        lane.take(RelPath(name), 0)
+        lane.take(RelPath(name), small)
     assert went == [["a"], ["b", "c"]]
     clock.tick(LINGER_S / 2)
-    lane.take(RelPath("e"), 0)
+    lane.take(RelPath("e"), small)
     lane.hurry()
     assert went == [["a"], ["b", "c"]]
     clock.tick(LINGER_S / 2)
     lane.hurry()
     lane.hurry()
     assert went == [["a"], ["b", "c"], ["d", "e"]]
-    lane.take(RelPath("f"), 0)  # its time begins now, not with that of those before
+    lane.take(RelPath("f"), small)  # its time begins now, not with that of those before
     lane.hurry()
     assert len(went) == 3
 

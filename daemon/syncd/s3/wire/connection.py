@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import socket
 import ssl
 import threading
 import time
@@ -79,7 +80,26 @@ class Connection:
         """Whether it may be used once more: not where the server ended it, or spoke unasked."""
         if now - self.made > AGE_S or now - self.idle_since > RESTED_S or self.rest:
             return False
-        return not (self._readable.poll(0) or (self._secured is not None and self._secured.pending()))
+        return not self.readable()
+
+    def readable(self) -> bool:
+        """Whether something came that nobody read, or its end."""
+        return bool(self._readable.poll(0)) or (self._secured is not None and self._secured.pending() > 0)
+
+    def answered(self) -> bool:
+        """Whether the answer has begun; its first bytes are in `rest` then. An end, or a failure, is told by `head`."""
+        if self._secured is not None or self.rest:
+            return bool(self.rest) or self.readable()
+        buffer = _buffer()
+        try:
+            count = self._socket.recv_into(buffer, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        self._heard = self._heard or count > 0
+        self.rest = bytes(buffer[:count])
+        return True
 
     # --- out ---
 
@@ -207,9 +227,7 @@ class Connection:
         return head
 
     def _heard_more(self) -> bytes:
-        buffer: memoryview | None = getattr(_own, "buffer", None)
-        if buffer is None:
-            buffer = _own.buffer = memoryview(bytearray(LIMIT))
+        buffer = _buffer()
         count = self.receive(buffer)
         if not count:
             raise self._ended("the connection was closed before an answer came")
@@ -276,6 +294,14 @@ class Connection:
 
     def _ended(self, words: str) -> Broken:
         return Broken(words) if self._heard else Closed(words)
+
+
+def _buffer() -> memoryview:
+    """This thread's own, for heads."""
+    buffer: memoryview | None = getattr(_own, "buffer", None)
+    if buffer is None:
+        buffer = _own.buffer = memoryview(bytearray(LIMIT))
+    return buffer
 
 
 def _last(head: Head) -> Head:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from syncd.s3.wire.answers import ERROR_LIMIT, Refused, error_fields
 from syncd.s3.wire.body import Body
@@ -14,6 +15,8 @@ from syncd.s3.wire.request import Request
 from syncd.s3.wire.response import Response
 from syncd.s3.wire.sign import EMPTY, Keys, Signer, encoded_path, encoded_query
 from syncd.s3.wire.transport import Transport
+
+T = TypeVar("T")
 
 LIST_LIMIT = 64 << 20
 """The body of one page: a thousand keys of a kilobyte each, percent-encoded, are 3 MiB."""
@@ -36,6 +39,14 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Requested(Generic[T]):
+    """A request that went out. `answer` waits for what comes of it, once, on the same thread. `there`: it is here."""
+
+    answer: Callable[[], T]
+    there: Callable[[], bool]
 
 
 class Bucket:
@@ -66,28 +77,29 @@ class Bucket:
 
     def put(self, key: str, body: Body, headers: Mapping[str, str], payload: str) -> Answer:
         """Write one object. `payload`: what its body is signed with."""
-        return self.start_put(key, body, headers, payload)()
+        return self.start_put(key, body, headers, payload).answer()
 
     def start_put(
         self, key: str, body: Body, headers: Mapping[str, str], payload: str, query: str = ""
-    ) -> Callable[[], Answer]:
-        """The same in two: what is called waits for the answer, once, on the same thread."""
-        answer = self._start("PUT", self._path(key), query, headers, payload, body)
-        return lambda: _written(answer())
+    ) -> Requested[Answer]:
+        """The same in two."""
+        sent = self._start("PUT", self._path(key), query, headers, payload, body)
+        return Requested(lambda: _written(sent.answer()), sent.there)
 
     def put_part(
         self, key: str, upload_id: str, number: int, body: Body, headers: Mapping[str, str], payload: str
     ) -> Answer:
         """Write one part of an upload."""
         query = encoded_query({"partNumber": str(number), "uploadId": upload_id})
-        return self.start_put(key, body, headers, payload, query)()
+        return self.start_put(key, body, headers, payload, query).answer()
 
     def get(self, key: str, headers: Mapping[str, str], *, version_id: str | None = None) -> Response:
         """Begin to read an object; the answer's body is the caller's to read and to close."""
-        return self.start_get(key, headers, "" if version_id is None else encoded_query({"versionId": version_id}))()
+        query = "" if version_id is None else encoded_query({"versionId": version_id})
+        return self.start_get(key, headers, query).answer()
 
-    def start_get(self, key: str, headers: Mapping[str, str], query: str = "") -> Callable[[], Response]:
-        """The same in two: what is called waits for the answer, once, on the same thread."""
+    def start_get(self, key: str, headers: Mapping[str, str], query: str = "") -> Requested[Response]:
+        """The same in two."""
         return self._start("GET", self._path(key), query, headers, EMPTY, None)
 
     def list(self, prefix: str, token: str = "") -> Listed:
@@ -95,7 +107,7 @@ class Bucket:
         asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
         if token:
             asked["continuation-token"] = token
-        with self._start("GET", self.address.base or "/", encoded_query(asked), {}, EMPTY, None)() as response:
+        with self._start("GET", self.address.base or "/", encoded_query(asked), {}, EMPTY, None).answer() as response:
             body = response.read(LIST_LIMIT + 1)
         if len(body) > LIST_LIMIT:
             raise Garbled("the listing has no end")
@@ -106,7 +118,7 @@ class Bucket:
 
     def _start(
         self, method: str, path: str, query: str, headers: Mapping[str, str], payload: str, body: Body | None
-    ) -> Callable[[], Response]:
+    ) -> Requested[Response]:
         keys = self._keys()
         more = "accept-encoding: identity\r\n" if body is None else f"content-length: {body.size}\r\n"
         lines = self._signer.headers(
@@ -121,7 +133,7 @@ class Bucket:
         )
         target = f"{path}?{query}" if query else path
         started = self._transport.start(Request(method, target.encode("ascii"), lines, body))
-        return lambda: self._answered(started.response(), keys)
+        return Requested(lambda: self._answered(started.response(), keys), started.there)
 
     def _answered(self, response: Response, keys: Keys) -> Response:
         self._heard(response.headers)

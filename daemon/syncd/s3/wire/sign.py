@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -42,7 +42,7 @@ class Signer:
         self.region = region
         self._service = service
         self._second: tuple[int, str] = (-1, "")
-        self._day: tuple[Keys | None, str, bytes, str] = (None, "", b"", "")
+        self._day: tuple[Keys, str, hmac.HMAC, str] | None = None
 
     def headers(
         self,
@@ -67,26 +67,22 @@ class Signer:
         all_headers = {**headers, "x-amz-content-sha256": payload, "x-amz-date": at}
         if keys.token:
             all_headers["x-amz-security-token"] = keys.token
-        lines = []
-        canonical = []
-        for name in sorted(all_headers):
-            value = all_headers[name]
-            if not (value.isascii() and value.isprintable()):
-                raise ValueError(f"the header {name} cannot hold {value!r}")
-            lines.append(f"{name}: {value}\r\n")
-            if "  " in value or value[:1] == " " or value[-1:] == " ":
-                value = " ".join(value.split())
-            canonical.append(f"{name}:{value}\n")
-        names = ";".join(sorted(all_headers))
-        request = f"{method}\n{path}\n{query}\n{''.join(canonical)}\n{names}\n{payload}"
-        key, scope = self._key(keys, at[:8])
+        ordered = sorted(all_headers)
+        names = ";".join(ordered)
+        lines = "".join([f"{name}:{all_headers[name]}\r\n" for name in ordered])
+        shown = lines.replace("\r\n", "")
+        if not (shown.isascii() and shown.isprintable()) or len(shown) + 2 * len(ordered) != len(lines):
+            raise ValueError(_unfit(all_headers))
+        canonical = _canonical(all_headers, ordered) if " " in shown else lines.replace("\r\n", "\n")
+        request = f"{method}\n{path}\n{query}\n{canonical}\n{names}\n{payload}"
+        mac, scope = self._mac(keys, at[:8])
         said = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signature = hmac.digest(key, said.encode(), "sha256").hex()
-        lines.append(
-            f"authorization: AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, SignedHeaders={names}, "
-            f"Signature={signature}\r\n"
-        )
-        return f"{''.join(lines)}{unsigned}".encode("ascii")
+        own = mac.copy()  # hmac.digest would give up the GIL, for longer than this takes
+        own.update(said.encode())
+        return (
+            f"{lines}authorization:AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, SignedHeaders={names}, "
+            f"Signature={own.hexdigest()}\r\n{unsigned}"
+        ).encode("ascii")
 
     def _stamp(self, second: int) -> str:
         known = self._second
@@ -96,10 +92,10 @@ class Signer:
         self._second = (second, text)
         return text
 
-    def _key(self, keys: Keys, day: str) -> tuple[bytes, str]:
-        """The key of that day, and its scope."""
+    def _mac(self, keys: Keys, day: str) -> tuple[hmac.HMAC, str]:
+        """What the key of that day signs with, to be copied, and its scope."""
         known = self._day
-        if known[0] is keys and known[1] == day:
+        if known is not None and known[0] is keys and known[1] == day:
             return known[2], known[3]
         if not (keys.access_key.isascii() and keys.access_key.isprintable()):
             raise ValueError("the access key is none: it holds a line break, or what is not ASCII")
@@ -107,5 +103,17 @@ class Signer:
         for step in (day, self.region, self._service, "aws4_request"):
             key = hmac.digest(key, step.encode(), "sha256")
         scope = f"{day}/{self.region}/{self._service}/aws4_request"
-        self._day = (keys, day, key, scope)
-        return key, scope
+        mac = hmac.new(key, digestmod="sha256")
+        self._day = (keys, day, mac, scope)
+        return mac, scope
+
+
+def _canonical(headers: Mapping[str, str], ordered: Sequence[str]) -> str:
+    """The header lines as they are signed: no space around a value, and one where there are several."""
+    return "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in ordered])
+
+
+def _unfit(headers: Mapping[str, str]) -> str:
+    """Which header cannot be sent."""
+    bad = next(name for name, value in headers.items() if not (value.isascii() and value.isprintable()))
+    return f"the header {bad} cannot hold {headers[bad]!r}"

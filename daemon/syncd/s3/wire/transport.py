@@ -154,6 +154,10 @@ class Started:
         self._early = self._transport.sent(connection, self._request)
         return self._answer(connection)
 
+    def there(self) -> bool:
+        """Whether something of the answer is here, or was already before all was sent."""
+        return self._early is not None or (self._connection is not None and self._connection.answered())
+
     def close(self) -> None:
         """Nobody wants the answer; nothing where it was asked for."""
         connection, self._connection = self._connection, None
