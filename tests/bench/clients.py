@@ -54,7 +54,7 @@ class Client(Protocol):
 
 
 def environment(task: Task) -> dict[str, str]:
-    """Credentials, and whom to trust."""
+    """Credentials, whom to trust, and bytecode as an installation has it."""
     env = {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -62,6 +62,7 @@ def environment(task: Task) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONDONTWRITEBYTECODE": "",  # an installed package is compiled once, not at each start
     }
     if task.server.ca_file is not None:
         env["AWS_CA_BUNDLE"] = str(task.server.ca_file)

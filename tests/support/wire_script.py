@@ -43,17 +43,21 @@ class Script:
         self.socket.close()
         self._far.close()
 
-    def answer(self, method: str = "GET") -> Response:
-        """The answer to a request without a body."""
+    def answer(self, method: str = "GET", *, looked_for: bool = False) -> Response:
+        """The answer to a request without a body, taken at once or when it is there."""
         with patch("syncd.s3.wire.connection.connected", return_value=self.socket):
-            return self.transport.exchange(Request(method, b"/", b"Host: localhost\r\n", None))
+            started = self.transport.start(Request(method, b"/", b"Host: localhost\r\n", None))
+            assert not looked_for or started.there()
+            return started.response()
 
     def kept(self) -> bool:
         """Whether the connection is still open, for another request."""
         return self.socket.fileno() != -1
 
 
-def answered(raw: bytes, sips: Sequence[int] = (), method: str = "GET") -> tuple[int, bytes]:
+def answered(
+    raw: bytes, sips: Sequence[int] = (), method: str = "GET", *, looked_for: bool = False
+) -> tuple[int, bytes]:
     """Status and body of the answer. A WireError where it is none."""
-    with Script(raw, sips) as script, script.answer(method) as response:
+    with Script(raw, sips) as script, script.answer(method, looked_for=looked_for) as response:
         return response.status, response.read(1 << 24)

@@ -123,7 +123,7 @@ class Boto3Objects:
             except ClientError as error:
                 if error_status(error) != 404:
                     raise
-                self._see_bucket()
+                self.see_bucket()
                 return None
         self._bucket_seen = True
         return answer
@@ -132,7 +132,7 @@ class Boto3Objects:
         """Another way to it found the bucket there."""
         self._bucket_seen = True
 
-    def _see_bucket(self) -> None:
+    def see_bucket(self) -> None:
         """Ask once whether the bucket is there: the 404 of a HEAD does not say what is missing."""
         from botocore.exceptions import ClientError
 

@@ -106,6 +106,27 @@ class LeanObjects:
         rows = [ListedObject(key, size, ETag(etag), at, kind in ARCHIVES) for key, size, etag, at, kind in page.rows]
         return listing.Fetched(rows=rows, truncated=page.truncated, token=page.token)
 
+    def head(self, key: str) -> ObjectFacts | None:
+        """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
+
+        def once(wire: Bucket) -> Answer:
+            with checkpoint.S3_HEAD:
+                return wire.head(key, {"x-amz-checksum-mode": "ENABLED"})
+
+        with translated(self.place.at(key)):
+            try:
+                facts = object_facts(answer_of(self._wired.send("head", once).headers))
+            except Refused as refused:
+                if refused.status >= 500:
+                    raise
+                if refused.status != 404:  # without a body it does not say why: the SDK knows how to find out
+                    return self._rare.head(key)
+                with self.place.at(key).translated():
+                    self._rare.see_bucket()
+                return None
+        self._rare.saw_bucket()
+        return facts
+
     def get(
         self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None
     ) -> AbstractContextManager[ObjectBody]:
@@ -241,10 +262,6 @@ class LeanObjects:
     def with_capabilities(self, capabilities: Capabilities) -> LeanObjects:
         """The same bucket, used as a probe found it."""
         return LeanObjects(self._rare.with_capabilities(capabilities), self._wired, sums=self._how)
-
-    def head(self, key: str) -> ObjectFacts | None:
-        """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
-        return self._rare.head(key)
 
     def create_multipart(self, key: str, *, headers: ObjectHeaders) -> str:
         """Begin an upload in parts and return its id."""

@@ -312,3 +312,31 @@ def test_once_the_endpoint_is_given_up_the_long_way_is_not_begun(sender: TrashHo
     wire.lost = False
     look(sender)
     assert in_step(sender) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("threads", "concurrency", "size", "largest"),
+    [(4, None, 1, 32), (1, None, 1, 64), (128, None, 1, 1), (4, 8, 1, 2), (4, 4, 1, 1), (1, None, 200_000, 6)],
+    ids=["few threads", "one", "many", "as many as may be open", "no more than threads", "by their bytes"],
+)
+def test_no_more_are_under_way_than_may_be(
+    sender: TrashHost, threads: int, concurrency: int | None, size: int, largest: int
+) -> None:
+    went: list[int] = []
+    pair = replace(sender.context.pair, s3=replace(sender.context.pair.s3, concurrency=concurrency))
+    context = replace(sender.context, pair=pair)
+    ends: Ends[LocalStat] = Ends(
+        begun=lambda: None,
+        settled=lambda outcomes: None,
+        failed=lambda step, error: None,
+        long_way=lambda path, seen: None,
+        dropped=context.claims.release,
+        crashed=Future.result,
+    )
+    pool = InlinePool()
+    pool.threads = threads
+    lane = Lane(context, Worksite(context, pool, sender.backlog), pool, ends, lambda items, _: went.append(len(items)))
+    for number in range(2000):
+        lane.take(RelPath(f"{number}"), LocalStat(size, 0, 0, number))
+    assert max(went) == largest
+    assert went[: min(threads, 128)] == [1] * min(threads, 128), "every thread has one at once"

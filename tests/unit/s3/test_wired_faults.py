@@ -79,6 +79,7 @@ CALLS: dict[str, Callable[[LeanObjects], object]] = {
     "put_part": lambda store: store.put_part("k", "u", 1, io.BytesIO(b"x"), 1, sums=Checksums()),
     "list": lambda store: list(store.list("")),
     "get": lambda store: store.get("k", expect=TAG).__enter__(),
+    "head": lambda store: store.head("k"),
     "start_get": lambda store: store.start_get("k", expect=TAG),
 }
 

@@ -23,26 +23,29 @@ UNTIL_ITS_END = b"HTTP/1.1 200 OK\r\n\r\nhello world"
 WHOLE = [COUNTED, CHUNKED, TWICE, UNTIL_ITS_END]
 
 
+@pytest.mark.parametrize("looked_for", [False, True])
 @pytest.mark.parametrize("raw", WHOLE)
-def test_an_answer_is_the_same_wherever_it_is_cut(raw: bytes) -> None:
+def test_an_answer_is_the_same_wherever_it_is_cut(raw: bytes, looked_for: bool) -> None:
     for cut in range(1, len(raw)):
-        assert answered(raw, [cut]) == (200, b"hello world")
-    assert answered(raw, [1] * len(raw)) == (200, b"hello world")
+        assert answered(raw, [cut], looked_for=looked_for) == (200, b"hello world")
+    assert answered(raw, [1] * len(raw), looked_for=looked_for) == (200, b"hello world")
 
 
+@pytest.mark.parametrize("looked_for", [False, True])
 @pytest.mark.parametrize("raw", WHOLE[:3])
-def test_an_answer_that_ends_early_is_none(raw: bytes) -> None:
+def test_an_answer_that_ends_early_is_none(raw: bytes, looked_for: bool) -> None:
     for end in range(len(raw)):
         with pytest.raises(WireError):
-            answered(raw[:end])
+            answered(raw[:end], looked_for=looked_for)
 
 
-def test_nothing_at_all_is_told_from_half_a_head() -> None:
+@pytest.mark.parametrize("looked_for", [False, True])
+def test_nothing_at_all_is_told_from_half_a_head(looked_for: bool) -> None:
     with pytest.raises(Closed):
-        answered(b"")
+        answered(b"", looked_for=looked_for)
     for half in (b"H", COUNTED[:30], b"HTTP/1.1 100 Continue\r\n\r\n"):
         with pytest.raises(Broken) as caught:
-            answered(half)
+            answered(half, looked_for=looked_for)
         assert not isinstance(caught.value, Closed), "the server had begun to speak: nothing is sent again by itself"
 
 

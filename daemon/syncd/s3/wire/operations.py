@@ -1,4 +1,4 @@
-"""The hot calls of one bucket: PUT, UploadPart, GET, LIST; each one signed request, answered or refused."""
+"""The hot calls of one bucket: PUT, UploadPart, GET, HEAD, LIST; each one signed request, answered or refused."""
 
 from __future__ import annotations
 
@@ -101,6 +101,11 @@ class Bucket:
     def start_get(self, key: str, headers: Mapping[str, str], query: str = "") -> Requested[Response]:
         """The same in two."""
         return self._start("GET", self._path(key), query, headers, EMPTY, None)
+
+    def head(self, key: str, headers: Mapping[str, str]) -> Answer:
+        """What an answer to GET would say before its body."""
+        with self._start("HEAD", self._path(key), "", headers, EMPTY, None).answer() as response:
+            return Answer(response.status, response.headers)
 
     def list(self, prefix: str, token: str = "") -> Listed:
         """One page of what is below that prefix."""
