@@ -77,7 +77,7 @@ MUTANTS_OF_SPEED: list[Mutant] = [
         "engine/shipment.py",
         (
             "a lost answer is no write of ours",
-            "            if facts is None or facts.size != self.stat.size:\n                raise\n",
+            "            if facts is None or facts.size != size:\n                raise\n",
             "            raise\n",
             "a write whose answer was lost is found by its operation",
             EXPRESS,
@@ -87,7 +87,7 @@ MUTANTS_OF_SPEED: list[Mutant] = [
         "local/small.py",
         (
             "another version than the scan saw is read",
-            "if len(content) != expect.size or local_stat(seen) != expect:",
+            "if len(content) != expect.size or local_stat(seen) != expect or not stat.S_ISREG(seen.st_mode):",
             "if False:",
             "exactly that version is read",
             (*EXPRESS, "unit/local/test_small.py"),

@@ -77,9 +77,9 @@ class InlinePool(Pool):
             future.set_result(None)
         return future
 
-    def later(self, task: Callable[[], None]) -> None:
+    def later(self, task: Callable[[], None]) -> Future[None]:
         """Run it now too. What it raises stays in its future, as a real pool's does: it is no failure of who asked."""
-        self.submit(task)
+        return self.submit(task)
 
 
 class Silence:

@@ -28,6 +28,11 @@ class Arrival:
         answer = context.objects.start_get(context.key(step.path), expect=step.etag)
         return cls(context=context, step=step, answer=answer)
 
+    def too_late(self) -> bool:
+        """Whether the daemon stops, and nothing was asked yet or nobody waits any more."""
+        stop = self.context.stop
+        return stop.abandoned() or (stop.stopped() and not self.answer.under_way)
+
     def there(self) -> bool:
         """Whether nobody has to wait for the answer."""
         return self.answer.there()

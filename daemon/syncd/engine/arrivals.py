@@ -54,7 +54,7 @@ class Arrivals:
         got: list[tuple[Step, Downloaded]] = []
 
         def hear(arrival: Arrival) -> bool:
-            if self._breaker.tripped or context.stop.abandoned():
+            if self._breaker.tripped or arrival.too_late():
                 return False
             here = group.tried(arrival.step, partial(arrival.finish, places))
             if here is not None:

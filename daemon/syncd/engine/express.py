@@ -1,4 +1,4 @@
-"""The short way up: a new, small, quiet file is read whole, sent and recorded, many in a row on one thread.
+"""The short way up: new, small, quiet files are read whole, sent and recorded, many in a row on one thread.
 
 What makes it short is what is known before: no row, no object, so the rule is always the same one and each write says
 `If-None-Match: *`. Whatever then is not as it was seen goes the long way, which looks at all three sides again.
@@ -29,7 +29,7 @@ from syncd.ports import SmallFiles
 
 
 class Express:
-    """The short way up of one pass."""
+    """The short way up of one pass, or of what just changed."""
 
     def __init__(
         self, context: Context, site: Worksite, pool: Pool, ends: Ends[LocalStat], turn: Turn, breaker: Breaker
@@ -40,16 +40,19 @@ class Express:
         self._lane: Lane[LocalStat] = Lane(context, site, pool, ends, self._work)
         self._rule = decide(Cell(local=Local.MODIFIED, remote=Remote.ABSENT), context.policy)
         self._runs = self._rule.do is Do.UPLOAD and context.capabilities.put_if_none_match
-        self._renames = context.capabilities.copy_if_match and context.capabilities.copy and context.records.seq() > 0
+        self._renames = context.capabilities.copy_if_match and context.capabilities.copy
         self._small, self._larger = content.upload_hashes(context, 0), content.upload_hashes(context, LARGEST)
         self._operation = secrets.token_hex(10)
         self._number = 0
-        self.hurry, self.close = self._lane.hurry, self._lane.flush
+        self.go, self.hurry, self.close = self._lane.go, self._lane.hurry, self._lane.flush
+
+    def fits(self, stat: LocalStat) -> bool:
+        """Whether such a file, without row and object, may go here."""
+        return self._runs and stat.size <= LARGEST
 
     def offer(self, path: RelPath, stat: LocalStat) -> bool:
         """Take a file without row and object; False where it must go the long way. Waits for room in the pool."""
-        fits = self._runs and stat.size <= LARGEST and self._context.quiet(path, stat)
-        return fits and self._lane.take(path, stat)
+        return self.fits(stat) and self._context.quiet(path, stat) and self._lane.take(path, stat)
 
     def _work(self, items: Sequence[tuple[RelPath, LocalStat]], group: Group[LocalStat]) -> None:
         """Send all, then hear what became of each: so many wait for the store at once, without a thread for each."""
@@ -57,7 +60,7 @@ class Express:
         shipped: list[Shipment] = []
 
         def hear(shipment: Shipment) -> bool:
-            if self._breaker.tripped or self._context.stop.abandoned():
+            if self._breaker.tripped or shipment.too_late():
                 return False  # what arrives all the same, the next pass finds there
             there = group.tried(shipment.step, partial(shipment.finish, files))
             if there is not None:

@@ -152,6 +152,10 @@ class Lane(Generic[Seen]):
         threads = self._pool.threads
         return min(MOST, max(1, self._under_way // threads), 1 << min(self._groups // threads, MOST))
 
+    def go(self, items: Sequence[tuple[RelPath, Seen]]) -> None:
+        """Bring these, which the caller has claimed, to their ends: now, and on this thread."""
+        self._run(items, Group(self._ends, items))
+
     def hurry(self) -> None:
         """Let go what has waited for long enough."""
         if self._waiting and self._context.clock.monotonic() - self._since >= LINGER_S:

@@ -96,10 +96,12 @@ class Pool:
             self._taken += 1
         return promise.future
 
-    def later(self, task: Task) -> None:
-        """Run it on a thread of the pool, whenever."""
+    def later(self, task: Task) -> Future[None]:
+        """The same, whenever."""
+        promise = Promise(task, room=False)
         with self._work:
-            self._put(Promise(task, room=False))
+            self._put(promise)
+        return promise.future
 
     def idle(self, seconds: float) -> bool:
         """Whether nothing runs or waits, after so long at most. For stopping, when nobody submits any more."""

@@ -59,6 +59,11 @@ class Shipment:
         )
         return made
 
+    def too_late(self) -> bool:
+        """Whether the daemon stops, and nothing was sent yet or nobody waits any more."""
+        stop = self.context.stop
+        return stop.abandoned() or (stop.stopped() and not (self.answer and self.answer.under_way))
+
     def there(self) -> bool:
         """Whether nobody has to wait for the answer."""
         return self.answer is not None and self.answer.there()

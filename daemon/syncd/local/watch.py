@@ -43,7 +43,7 @@ __all__ = [
     "WatchMode",
 ]
 
-_GATHER_S = 0.005  # between two reads, so that a storm of writes is a few hundred wakes a second at most
+_GATHER_S = 0.025  # between two reads, so that a storm of writes is forty wakes a second at most
 _LIMBO_LOOK_S = 0.5
 _IDLE_LOOK_S = 60.0
 _STOP_S = 5.0

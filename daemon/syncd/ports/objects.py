@@ -137,13 +137,15 @@ def _unknown() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Awaited(Generic[T]):
-    """The answer to a request that was sent: `take` waits for it, once, on the thread that sent. Raises as a call does.
+    """The answer to a request: `take` waits for it, once, on the thread that sent. Raises as a call does.
 
-    `there`: whether it can be taken without waiting. Never so, where that is not known.
+    `there`: whether it can be taken without waiting. Never so, where that is not known. `under_way`: something was
+    sent; else all of it happens in `take`.
     """
 
     take: Callable[[], T]
     there: Callable[[], bool] = _unknown
+    under_way: bool = False
 
 
 class ObjectStore(Protocol):

@@ -147,7 +147,7 @@ class LeanObjects:
 
         with translated(self.place.at(key), pinned=True):
             started = self._wired.start("get", begin)
-        return Awaited(partial(self._read, Read(key, expect), asked, started), started.there)
+        return Awaited(partial(self._read, Read(key, expect), asked, started), started.there, under_way=True)
 
     def _asked(self, expect: ETag | None, version_id: str | None, of: str) -> dict[str, str]:
         asked = pinned_read(expect, version_id, of, self.capabilities)
@@ -197,7 +197,7 @@ class LeanObjects:
             with in_our_words:
                 return self._put(write, started)
 
-        return Awaited(finish, started.there)
+        return Awaited(finish, started.there, under_way=True)
 
     def _write(
         self, key: str, body: BinaryIO, size: int, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums

@@ -228,6 +228,16 @@ def test_a_stop_lets_go_what_had_not_begun(host: TrashHost) -> None:
     assert host.backlog.snapshot() == ()
 
 
+def test_where_all_happens_at_the_answer_a_stop_lets_go_the_rest_of_a_group(host: TrashHost) -> None:
+    for number in range(40):
+        host.write(f"{number:02}", BODY)
+    stop = Stop()
+    host.bucket.intervene("put", stop.drain)
+    report = look(host, stop)
+    assert report.stopped
+    assert 0 < len(objects(host)) <= 2, "one for each thread"
+
+
 def test_a_spoilt_arrival_is_replaced_by_a_sound_one(tmp_path: Path) -> None:
     spoilt = threading.Event()
 

@@ -49,11 +49,11 @@ class Wire(FakeObjects):
     def start_put(self, key: str, body: BinaryIO, size: int, **more: Any) -> Awaited[PutAnswer]:
         answer = self.put(key, body, size, **more)
         self.sent(key)
-        return Awaited(partial(self._hear, key, lambda: answer))
+        return Awaited(partial(self._hear, key, lambda: answer), under_way=True)
 
     def start_get(self, key: str, *, expect: ETag) -> Awaited[AbstractContextManager[ObjectBody]]:
         self.sent(key)
-        return Awaited(partial(self._hear, key, partial(self.get, key, expect=expect)))
+        return Awaited(partial(self._hear, key, partial(self.get, key, expect=expect)), under_way=True)
 
     def _hear(self, key: str, answer: Callable[[], Any]) -> Any:
         self.heard.append(key)

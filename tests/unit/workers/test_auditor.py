@@ -152,11 +152,11 @@ def test_after_a_week_away_it_catches_up_without_a_rush_and_within_the_period(au
 
 def test_rot_on_s3_is_said_once_with_what_mends_it_and_takes_the_proof_back(audited: Desk) -> None:
     sent(audited, a=b"good bytes", b=b"others")
-    assert audited.record("a").proof is ProofKind.ETAG
+    assert audited.record("a").proof is ProofKind.CHECKSUM
     audited.small.bucket.rot("p/a", b"gOod bytes")
     audited.go(60)
     assert audited.record("a").proof is ProofKind.UNPROVEN
-    assert audited.record("b").proof is ProofKind.ETAG
+    assert audited.record("b").proof is ProofKind.CHECKSUM
     assert len(audited.small.said.of(events.AUDIT_DIFFERED)) == 1
     said = audited.small.said.of(events.AUDIT_DIFFERED)[0]
     assert said["path"] == "a"
@@ -236,7 +236,7 @@ def test_bytes_that_the_way_spoilt_once_are_no_finding(audited: Desk) -> None:
     audited.small.bucket.flip_next_read("p/a", times=2)  # both reads of one look
     audited.go(29)
     assert not audited.differed
-    assert audited.record("a").proof is ProofKind.ETAG
+    assert audited.record("a").proof is ProofKind.CHECKSUM
 
 
 def test_a_change_that_a_pass_will_take_is_none_of_its_business(audited: Desk) -> None:

@@ -127,11 +127,13 @@ def test_after_a_stop_no_hot_file_that_is_queued_begins_its_upload(tmp_path: Pat
         )
         hot.start()
         bucket.intervene("put", gate.pass_through)
-        for name in ("a", "b", "c"):
+        small.write("a", b"a")
+        hot.wake(EVENT, hints.Closed(RelPath("a")))
+        assert gate.reached.wait(WITHIN)
+        for number, name in enumerate(("b", "c"), 1):
             small.write(name, name.encode())
             hot.wake(EVENT, hints.Closed(RelPath(name)))
-        assert gate.reached.wait(WITHIN)
-        eventually(lambda: pool.queued >= 2, within=WITHIN, what="the others in the queue")
+            eventually(lambda number=number: pool.queued >= number, within=WITHIN, what="it in the queue")  # type: ignore[misc]
         small.drain()
         gate.opened.set()
         assert pool.idle(WITHIN)
