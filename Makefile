@@ -29,7 +29,7 @@ demo: venv
 	@$(RUN) packaging/demo.py
 
 test: venv test-pythons
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-pythons: venv
 	@packaging/other-pythons.sh "$(RUN)"
