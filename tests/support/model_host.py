@@ -66,6 +66,11 @@ class InlinePool(Pool):
     def __init__(self) -> None:
         self.threads = 1
 
+    @property
+    def queued(self) -> int:
+        """Nothing ever waits."""
+        return 0
+
     def submit(self, task: Callable[[], None]) -> Future[None]:
         """Run it now."""
         future: Future[None] = Future()

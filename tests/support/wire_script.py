@@ -18,8 +18,12 @@ class Sipping(socket.socket):
     """A socket that hands out what came in sips of these sizes, then as it comes."""
 
     sips: Iterator[int] = repeat(1 << 20)
+    broken: OSError | None = None
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        broken, self.broken = self.broken, None  # a kernel tells it once; after that the connection just ended
+        if broken is not None:
+            raise broken
         return super().recv_into(memoryview(buffer)[: next(self.sips)], nbytes, flags)
 
 

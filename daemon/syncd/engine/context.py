@@ -42,7 +42,7 @@ class Endpoint:
     `doubted`: (key, precondition) of refusals that a look could not explain: a lost race, or a broken endpoint.
     `twins`: names of hosts that were seen to write there under our id. `missed`: capabilities whose lack was told.
     `proven_until`: seconds since the epoch; after it nothing is cleaned before a canary has passed again. `tried_at`:
-    when the last one failed that was sent since; `trouble`: why.
+    when the last one failed that was sent since; `trouble`: why. `silent`: an answer to a PUT showed no checksum.
     """
 
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -52,6 +52,7 @@ class Endpoint:
     proven_until: float = 0.0
     tried_at: float = 0.0
     trouble: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

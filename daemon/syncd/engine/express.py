@@ -41,7 +41,6 @@ class Express:
         self._rule = decide(Cell(local=Local.MODIFIED, remote=Remote.ABSENT), context.policy)
         self._runs = self._rule.do is Do.UPLOAD and context.capabilities.put_if_none_match
         self._renames = context.capabilities.copy_if_match and context.capabilities.copy
-        self._small, self._larger = content.upload_hashes(context, 0), content.upload_hashes(context, LARGEST)
         self._operation = secrets.token_hex(10)
         self._number = 0
         self.go, self.hurry, self.close = self._lane.go, self._lane.hurry, self._lane.flush
@@ -77,12 +76,12 @@ class Express:
                         group.goes_otherwise(path)
                     elif (shipment := group.tried(step, partial(self._started, step, files))) is not None:
                         shipped.append(shipment)
-            self._turn.as_they_come(shipped, hear)
+            self._turn.as_they_come(shipped, hear, before_waiting=group.commit)
 
     def _started(self, step: Step, files: SmallFiles) -> Shipment:
         self._number += 1  # two threads may read the same number: the path in the key tells such operations apart
         operation = f"{self._operation}{self._number:012x}"
-        types = self._small if step.stat.size <= content.FREE_MD5 else self._larger
+        types = content.upload_hashes(self._context, step.stat.size)
         return Shipment.start(self._context, files, step, types, operation)
 
     def _renamed(self, items: Sequence[tuple[RelPath, LocalStat]]) -> frozenset[int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-from syncd.core.classify import Sides
-from syncd.core.model import LocalStat
+from syncd.core.model import ListedObject, LocalStat
 from syncd.core.paths import RelPath
 from syncd.core.rules import Do
 from syncd.engine.backlog import Backlog
@@ -16,15 +17,17 @@ from syncd.engine.breaker import Breaker
 from syncd.engine.context import Context
 from syncd.engine.express import Express
 from syncd.engine.lane import Ends
-from syncd.engine.observe import decide_step, listed_by_record, sides_of
+from syncd.engine.observe import decide_step, listed_by_facts, listed_by_record, sides_of
 from syncd.engine.outcome import Outcome
 from syncd.engine.pool import Pool
+from syncd.engine.step import Step
 from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
-from syncd.errors import ItemError, PairHalted, RemoteError, Stale
+from syncd.errors import ItemError, PairHalted, RemoteError, Stale, SyncdError
+from syncd.ports import Openness
 
-TOGETHER = 16
-"""So many paths at most are looked at by one thread: a burst is shared by all."""
+LEAST_TOGETHER, MOST_TOGETHER = 4, 16
+"""So many paths are looked at by one thread: a burst is shared by all."""
 
 MET = (Stale, ItemError, RemoteError, PairHalted)
 """What a path may meet on its way."""
@@ -66,19 +69,20 @@ class HotPath:
         self._ends: Ends[LocalStat] = Ends(
             begun=lambda: None,
             settled=self._all_through,
-            failed=lambda step, error: self._through(self._site.failed(step, error, "hot")),
-            long_way=lambda path, _: self._long_way(path),
-            dropped=context.claims.release,
+            failed=partial(self._failed, Breaker()),
+            long_way=self._otherwise,
+            dropped=self._let_go,
             crashed=self._note_crash,
         )
 
-    def run(self, paths: Iterable[RelPath]) -> None:
+    def run(self, paths: Collection[RelPath]) -> None:
         """Hand the paths to the pool; returns once all have a place in it. Raises what an earlier one crashed with."""
         if self._crash is not None:
             crash, self._crash = self._crash, None
             raise crash
         left = iter(paths)
-        while (some := list(islice(left, TOGETHER))) and not self._context.stop.stopped():
+        each = min(MOST_TOGETHER, max(LEAST_TOGETHER, -(-len(paths) // self._pool.threads)))
+        while (some := list(islice(left, each))) and not self._context.stop.stopped():
             self._pool.submit(partial(self._some, some)).add_done_callback(self._note_crash)
 
     def _note_crash(self, future: Future[None]) -> None:
@@ -87,50 +91,91 @@ class HotPath:
             self._crash = error
             self._unready()
 
-    def _some(self, paths: Sequence[RelPath]) -> None:
-        """Send what may go the short way together; the others by themselves, whichever thread is free."""
-        context = self._context
-        short = Express(context, self._site, self._pool, self._ends, self._turn, Breaker())
-        together: list[tuple[RelPath, LocalStat]] = []
-        for path in paths:
-            sides = self._taken(path)
-            if sides is None or sides.stat is None:
-                continue
-            if sides.record is None and short.fits(sides.stat):
-                together.append((path, sides.stat))
-            elif len(paths) == 1:
-                self._long_way(path)
-            else:
-                self._pool.later(partial(self._long_way, path)).add_done_callback(self._note_crash)
-        if together:
-            short.go(together)
+    # --- on a thread of the pool ---
 
-    def _taken(self, path: RelPath) -> Sides | None:
-        """A changed file that may be read now, claimed. None: there is nothing to do, or not yet."""
+    def _some(self, paths: Sequence[RelPath]) -> None:
+        """Send together what may go the short way, then the others: by themselves where a thread is free for each."""
+        breaker = Breaker()
+        ends = replace(self._ends, failed=partial(self._failed, breaker))
+        short = Express(self._context, self._site, self._pool, ends, self._turn, breaker)
+        together: dict[RelPath, LocalStat] = {}
+        others: list[RelPath] = []
+        try:
+            for path in paths:
+                stat = self._new(path)
+                if stat is None or not short.fits(stat):
+                    others.append(path)
+                elif self._is_ready(path):
+                    together[path] = stat
+            items, together = list(together.items()), {}
+            with suppress(PairHalted):  # each was let go, is looked at again, and tells it
+                short.go(items)
+        finally:
+            self._context.claims.release_all(together)
+        for path in others:
+            if len(others) > 1 and self._pool.queued < self._pool.threads:
+                self._pool.later(partial(self._one, path)).add_done_callback(self._note_crash)
+            else:
+                self._one(path)
+
+    def _new(self, path: RelPath) -> LocalStat | None:
+        """The file, where no row knows it. None for all else, that which cannot be looked at included."""
+        with suppress(*MET):
+            return self._context.tree.lstat(path) if self._context.records.get(path) is None else None
+        return None
+
+    def _is_ready(self, path: RelPath) -> bool:
+        """Whether that file may be read now; it is claimed then."""
+        return self._claimed(path, lambda: self._ready(path) is not None)
+
+    def _one(self, path: RelPath) -> None:
+        """A path by itself, from the first look on."""
+
+        def decided() -> bool:
+            stat = self._ready(path)
+            return stat is not None and self._decide(path, stat)
+
+        self._claimed(path, decided)
+
+    def _otherwise(self, path: RelPath, stat: LocalStat) -> None:
+        """A claimed file that was ready as `stat`, and could not go the short way."""
+        tree = self._context.tree
+
+        def decided() -> bool:
+            if self._context.stop.stopped():
+                return False
+            if tree.open_elsewhere(path, for_writing=True) is Openness.OPEN:
+                raise Stale(path)
+            facts = self._context.objects.head(self._context.key(path))
+            return self._decide(path, stat, listed_by_facts(path, facts))
+
+        self._handed_on(path, decided)
+
+    def _claimed(self, path: RelPath, act: Callable[[], bool]) -> bool:
         if self._context.stop.stopped():
-            return None
+            return False
         if not self._context.claims.take(path):
             self._again(path)
-            return None
-        sides = None
+            return False
+        return self._handed_on(path, act)
+
+    def _handed_on(self, path: RelPath, act: Callable[[], bool]) -> bool:
+        """Whether the claim goes with what `act` began; else it is given back."""
+        handed_on = False
         try:
-            sides = self._changed(path)
-        except MET as error:
-            self._met(path, error)
-        finally:
-            if sides is None:
-                self._context.claims.release(path)
-        return sides
-
-    def _met(self, path: RelPath, error: Exception) -> None:
-        """What kept a path from going up."""
-        if isinstance(error, Stale):
+            handed_on = act()
+        except Stale:
             self._again(path)
-            return
-        self._forget(path)  # the next pass tries once more, and says so
-        self._backlog.note(path, 0, self._context.clock.now(), "failed", str(error))
+        except MET as error:  # the next pass tries once more, and says so
+            self._forget(path)
+            self._backlog.note(path, 0, self._context.clock.now(), "failed", str(error))
+        finally:
+            if not handed_on:
+                self._context.claims.release(path)
+        return handed_on
 
-    def _changed(self, path: RelPath) -> Sides | None:
+    def _ready(self, path: RelPath) -> LocalStat | None:
+        """A changed file that may be read now. None: there is nothing to do, or not yet."""
         sides = sides_of(self._context, path, None)
         if sides.stat is None or (sides.record is not None and sides.record.stat == sides.stat):
             self._forget(path)
@@ -140,22 +185,14 @@ class HotPath:
         if self._site.unready(path, sides):
             self._unready()
             return None
-        return sides
+        return sides.stat
 
-    def _long_way(self, path: RelPath) -> None:
-        """Look at all its sides, decide and go. The path is claimed."""
-        handed_on = False
-        try:
-            handed_on = self._decide(path)
-        except MET as error:
-            self._met(path, error)
-        finally:
-            if not handed_on:
-                self._context.claims.release(path)
-
-    def _decide(self, path: RelPath) -> bool:
-        record = self._context.records.get(path)
-        sides = sides_of(self._context, path, listed_by_record(record))
+    def _decide(self, path: RelPath, stat: LocalStat, listed: ListedObject | None = None) -> bool:
+        """Decide for a file that was ready as `stat`, and go. Stale where it is another one by now."""
+        listed = listed or listed_by_record(self._context.records.get(path))
+        sides = sides_of(self._context, path, listed)
+        if sides.stat != stat:
+            raise Stale(path)
         step = decide_step(self._context, path, sides)
         if step.rule.do not in RUNS:
             if step.rule.do is Do.NOTHING:
@@ -166,6 +203,15 @@ class HotPath:
             return False
         self._site.run(step, "hot", self._through)
         return True
+
+    def _failed(self, breaker: Breaker, step: Step, error: SyncdError) -> None:
+        outcome = self._site.failed(step, error, "hot")
+        breaker.count(outcome)
+        self._through(outcome)
+
+    def _let_go(self, path: RelPath) -> None:
+        self._context.claims.release(path)
+        self._again(path)
 
     def _all_through(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ class Ends(Generic[Seen]):
     """What is told of a path that goes the short way: `begun`, and then exactly one of these, on any thread.
 
     `settled`: it was done, and this became of it. `failed`: another way would fail, too. `long_way`: it is not as it
-    was seen. `dropped`: nothing was done, as the daemon stops. `crashed` is told of each group's future.
+    was seen. `dropped`: nothing was done, as the daemon stops or the pair is halted. `crashed` is told of the future of
+    each group that the pool ran.
     """
 
     begun: Callable[[], None]
@@ -64,8 +66,9 @@ class Ends(Generic[Seen]):
 class Group(Generic[Seen]):
     """The paths of one go. Each is open until it has come to an end."""
 
-    def __init__(self, ends: Ends[Seen], items: Iterable[tuple[RelPath, Seen]]) -> None:
+    def __init__(self, ends: Ends[Seen], site: Worksite, items: Iterable[tuple[RelPath, Seen]]) -> None:
         self._ends = ends
+        self._site = site
         self._open = dict(items)
         self._otherwise: dict[RelPath, None] = {}
         self._executed: list[tuple[Step, Done]] = []
@@ -99,11 +102,12 @@ class Group(Generic[Seen]):
         for path in self._otherwise:
             self._ends.long_way(path, self._open.pop(path))
 
-    def commit(self, site: Worksite) -> None:
-        """Make durable what was executed."""
-        if self._executed:
-            site.settle_all(self._executed, self._ends.settled)
-            for step, _ in self._executed:
+    def commit(self) -> None:
+        """Make durable what was executed so far."""
+        executed, self._executed = self._executed, []
+        if executed:
+            self._site.settle_all(executed, self._ends.settled)
+            for step, _ in executed:
                 del self._open[step.path]
 
     def drop(self) -> None:
@@ -113,7 +117,7 @@ class Group(Generic[Seen]):
 
 
 class Lane(Generic[Seen]):
-    """Takes paths with what was seen of them, for one pass. `work` brings a group to its ends."""
+    """Takes paths with what was seen of them. `work` brings a group to its ends."""
 
     def __init__(
         self,
@@ -149,12 +153,23 @@ class Lane(Generic[Seen]):
 
     def _company(self) -> int:
         """How many go together: single paths first, so that every thread has one at once; more once all are busy."""
-        threads = self._pool.threads
-        return min(MOST, max(1, self._under_way // threads), 1 << min(self._groups // threads, MOST))
+        return min(self._most(), 1 << min(self._groups // self._pool.threads, MOST))
+
+    def _most(self) -> int:
+        return min(MOST, max(1, self._under_way // self._pool.threads))
 
     def go(self, items: Sequence[tuple[RelPath, Seen]]) -> None:
         """Bring these, which the caller has claimed, to their ends: now, and on this thread."""
-        self._run(items, Group(self._ends, items))
+        left = deque(items)
+        try:
+            while left:
+                group, size = [left.popleft()], 0
+                while left and len(group) < self._most() and (size := size + group[-1][1].size) < MOST_BYTES:
+                    group.append(left.popleft())
+                self._run(group, Group(self._ends, self._site, group))
+        finally:
+            for path, _ in left:
+                self._ends.dropped(path)
 
     def hurry(self) -> None:
         """Let go what has waited for long enough."""
@@ -167,7 +182,7 @@ class Lane(Generic[Seen]):
             return
         items, self._waiting, self._bytes = self._waiting, [], 0
         self._groups += 1
-        group = Group(self._ends, items)
+        group = Group(self._ends, self._site, items)
         try:
             future = self._pool.submit(partial(self._run, items, group))
         except BaseException:
@@ -180,7 +195,7 @@ class Lane(Generic[Seen]):
             try:
                 self._work(items, group)
             finally:
-                group.commit(self._site)
+                group.commit()
             group.go_otherwise()
         finally:
             group.drop()

@@ -43,6 +43,9 @@ from syncd.s3.wire.response import Response
 from syncd.s3.wire.sign import UNSIGNED
 from syncd.s3.wired import Attempt, Wired
 
+UNCLEAR = frozenset({301, 302, 307, 400})
+"""What a HEAD is answered with where the bucket is in another region, among other things."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
@@ -117,10 +120,10 @@ class LeanObjects:
             try:
                 facts = object_facts(answer_of(self._wired.send("head", once).headers))
             except Refused as refused:
-                if refused.status >= 500:
-                    raise
-                if refused.status != 404:  # without a body it does not say why: the SDK knows how to find out
+                if refused.status in UNCLEAR:  # without a body it does not say where: the SDK finds out
                     return self._rare.head(key)
+                if refused.status != 404:
+                    raise
                 with self.place.at(key).translated():
                     self._rare.see_bucket()
                 return None

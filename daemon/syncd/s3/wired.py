@@ -243,7 +243,8 @@ class Wired:
         """Whether the cause of that refusal is away: each once a request, outside its retries."""
         if refused.code == "RequestTimeTooSkewed":
             return _first("clock", mended) and self.line.set_clock(refused.date)
-        if refused.status in MOVED or refused.code in ELSEWHERE:
+        bare = refused.code == "400" and bool(refused.region)  # of a HEAD
+        if refused.status in MOVED or refused.code in ELSEWHERE or bare:
             return _first("region", mended) and self._follow(refused.region, bucket)
         return _first("keys", mended) and self.line.renewed(refused)
 

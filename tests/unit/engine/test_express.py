@@ -61,6 +61,20 @@ def test_where_the_checksum_proves_nothing_the_etag_does(tmp_path: Path) -> None
         assert record.proof is ProofKind.ETAG
 
 
+def test_where_answers_show_no_checksum_the_etag_proves_those_that_follow(tmp_path: Path) -> None:
+    class Silent(FakeObjects):
+        def put(self, key: str, body: BinaryIO, size: int, **more: Any) -> PutAnswer:
+            return replace(super().put(key, body, size, **more), checksum=None)
+
+    with trash_host(tmp_path, mode=Mode.UPLOAD, bucket=Silent()) as host:
+        host.write("a", BODY)
+        look(host)
+        host.write("b", BODY)
+        look(host)
+        proofs = {record.path: record.proof for record in host.context.records.walk()}
+        assert proofs == {"a": ProofKind.PAYLOAD, "b": ProofKind.ETAG}
+
+
 def test_new_files_of_many_folders_go_up_once_each_proven_and_recorded(host: TrashHost) -> None:
     bodies = {
         f"{folder}/{number}.log": f"{folder}{number}".encode() * number for folder in "abc" for number in range(30)

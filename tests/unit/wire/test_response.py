@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 import pytest
@@ -47,6 +48,15 @@ def test_nothing_at_all_is_told_from_half_a_head(looked_for: bool) -> None:
         with pytest.raises(Broken) as caught:
             answered(half, looked_for=looked_for)
         assert not isinstance(caught.value, Closed), "the server had begun to speak: nothing is sent again by itself"
+
+
+@pytest.mark.parametrize("looked_for", [False, True])
+def test_a_network_that_died_is_no_end_of_the_connection(looked_for: bool) -> None:
+    with Script(b"") as script:
+        script.socket.broken = TimeoutError(errno.ETIMEDOUT, "timed out")
+        with pytest.raises(Broken, match="no answer in time") as caught:
+            script.answer(looked_for=looked_for)
+    assert not isinstance(caught.value, Closed), "it may have arrived: it is not sent again by itself"
 
 
 def test_a_body_that_is_too_short_is_named_so() -> None:

@@ -13,6 +13,7 @@ from support.recorded import HandClock
 from support.small_section import WITHIN, Gate, SmallSection, small_section
 from syncd.core.model import Mode
 from syncd.core.paths import RelPath
+from syncd.engine.hot import MOST_TOGETHER
 from syncd.engine.pool import Pool
 from syncd.errors import RemoteError, RemoteKind
 from syncd.local import inotify_events as hints
@@ -98,7 +99,8 @@ def test_large_files_that_take_all_threads_for_hours_are_no_silence(tmp_path: Pa
         )
         hot.start()
         bucket.intervene("put", gate.pass_through)
-        for number in range(8):
+        files = 8 * MOST_TOGETHER
+        for number in range(files):
             small.write(f"f{number}", b"large")
             hot.wake(EVENT, hints.Closed(RelPath(f"f{number}")))
         assert gate.reached.wait(WITHIN)
@@ -106,7 +108,7 @@ def test_large_files_that_take_all_threads_for_hours_are_no_silence(tmp_path: Pa
         hand.tick(3600)
         assert not hot.silent
         gate.opened.set()
-        eventually(lambda: len(small.objects()) == 8, within=WITHIN, what="all of them")
+        eventually(lambda: len(small.objects()) == files, within=WITHIN, what="all of them")
         small.stop.abandon()
         assert hot.join(WITHIN)
         pool.close()

@@ -64,6 +64,7 @@ class Connection:
         self._patience = patience
         self._meter = meter
         self._heard = False  # something of an answer
+        self._failure: OSError | Broken | None = None  # met by who only looked
         self._readable = select.poll()
         self._readable.register(self._socket, select.POLLIN)
 
@@ -88,14 +89,17 @@ class Connection:
 
     def answered(self) -> bool:
         """Whether the answer has begun; its first bytes are in `rest` then. An end, or a failure, is told by `head`."""
-        if self._secured is not None or self.rest:
-            return bool(self.rest) or self.readable()
-        buffer = _buffer()
+        if self.rest:
+            return True
         try:
+            if self._secured is not None:
+                return self.readable() and self._readable_inside(self._secured)
+            buffer = _buffer()
             count = self._socket.recv_into(buffer, 0, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
-        except OSError:
+        except (OSError, Broken) as error:
+            self._failure = error  # the kernel tells it once
             return True
         self._heard = self._heard or count > 0
         self.rest = bytes(buffer[:count])
@@ -202,7 +206,10 @@ class Connection:
 
     def receive(self, buffer: memoryview) -> int:
         """Up to so many bytes; 0 at the end of the connection. Broken where it breaks or stays silent."""
+        failure, self._failure = self._failure, None
         try:
+            if failure is not None:
+                raise failure
             return self._socket.recv_into(buffer)
         except (BlockingIOError, TimeoutError) as error:
             raise Broken("no answer in time") from error

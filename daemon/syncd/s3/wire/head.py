@@ -55,8 +55,10 @@ def parse_head(raw: bytes, method: str) -> Head:
 def _framed(status: int, headers: Mapping[str, str], method: str, keeps: bool) -> Head:
     """Where the body ends."""
     coding, told = headers.get("transfer-encoding", "").lower(), headers.get("content-length")
-    if method == "HEAD" or status < 200 or status == 304:
+    if status < 200 or status == 304 or (method == "HEAD" and status < 300):
         return Head(status, headers, 0, False, keeps)
+    if method == "HEAD":  # of a refusal that names a body, some send it
+        return Head(status, headers, 0, False, keeps and told in {None, "0"})
     if status == 204:  # one that names a body may send it all the same, into the next answer
         return Head(status, headers, 0, False, keeps and not coding and told in {None, "0"})
     if coding:

@@ -115,5 +115,6 @@ def _canonical(headers: Mapping[str, str], ordered: Sequence[str]) -> str:
 
 def _unfit(headers: Mapping[str, str]) -> str:
     """Which header cannot be sent."""
-    bad = next(name for name, value in headers.items() if not (value.isascii() and value.isprintable()))
-    return f"the header {bad} cannot hold {headers[bad]!r}"
+    lines = [(name, value, f"{name}{value}") for name, value in headers.items()]
+    name, value, _ = next(line for line in lines if not (line[2].isascii() and line[2].isprintable()))
+    return f"the header {name!r} cannot hold {value!r}"
