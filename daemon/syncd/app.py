@@ -24,6 +24,7 @@ from syncd.lifecycle.core_dump import leave_no_core
 from syncd.lifecycle.courtesy import be_courteous
 from syncd.lifecycle.descriptors import take_what_is_allowed
 from syncd.lifecycle.garbage import collect_seldom
+from syncd.lifecycle.heap import share_one_heap
 from syncd.lifecycle.logs import Logs, LogSettings, open_logs
 from syncd.lifecycle.notify import Notifier
 from syncd.lifecycle.stop import Stop
@@ -46,6 +47,7 @@ def run(argv: Sequence[str]) -> int:
     """Do what the command line asks for. Problems go to standard error, each with what to do."""
     leave_no_core()
     take_what_is_allowed()
+    share_one_heap()
     arguments = parse(argv)
     try:
         return _run(arguments, argv)

@@ -6,7 +6,7 @@ import resource
 from contextlib import suppress
 
 ENOUGH = 65_536
-"""128 transfer threads with sixteen connections and as many folders each, and what else there is."""
+"""128 transfer threads with files, folders and a connection or some, for each section, and what else there is."""
 
 
 def take_what_is_allowed() -> None:
