@@ -7,7 +7,7 @@
 #   make crash   the whole crash matrix: a death at each pass of each checkpoint (make test dies at some of them)
 #   make mutants one small lie in the code after another, each of which the suite must notice (minutes)
 #   make checksums  what the store shows of a sparse file of 5 GiB is what it shows of the AWS CLI's (minutes, 10 GiB of disk)
-#   make bench   what moving files costs beside s5cmd, rclone and the AWS CLI (QUICK=1: five minutes; ROWS=small-up,large-up)
+#   make bench   what moving files costs beside s5cmd, rclone and the AWS CLI (QUICK=1: five minutes; ROWS=small-up,large-up; ROUNDS=3)
 #
 # PYTHON=python3.12 make test chooses the interpreter. REQUIRE_ALL=1 makes a suite that cannot run here a failure.
 
@@ -53,7 +53,7 @@ checksums: venv
 	CHECKSUM_LARGE=1 $(RUN) -m pytest --timeout=0 tests/e2e/test_checksum_matrix.py
 
 bench: venv
-	PYTHONPATH=tests $(RUN) -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(SAVE),--save)
+	PYTHONPATH=tests $(RUN) -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SAVE),--save)
 
 format: venv
 	$(RUN) -m ruff check --fix .

@@ -57,7 +57,7 @@ MUTANTS_OF_SPEED: list[Mutant] = [
         "engine/arrival.py",
         (
             "spoilt bytes are put in place",
-            "if problem or download.metadata_denies(facts, hashes):",
+            "if received.problem:",
             "if False:",
             "what came is held against what is said of it before anybody sees it",
             ARRIVALS,

@@ -5,13 +5,23 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from syncd.core.model import Digest
+from syncd.core.model import Digest, ObjectFacts
 from syncd.engine import content, download
 from syncd.engine.context import Context
 from syncd.engine.download import Downloaded
 from syncd.engine.step import Step
 from syncd.errors import Stale
-from syncd.ports import Absent, Awaited, ObjectBody, Placed, SmallPlaces
+from syncd.ports import Absent, Awaited, Hashes, ObjectBody, Placed, SmallPlaces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What came, and what it hashes to. `problem`: why it is not believed."""
+
+    facts: ObjectFacts
+    data: bytes
+    hashes: Hashes
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +47,8 @@ class Arrival:
         """Whether nobody has to wait for the answer."""
         return self.answer.there()
 
-    def finish(self, places: SmallPlaces) -> Downloaded:
-        """Put it in its place; where it does not hold what it says, it is fetched again first.
-
-        Stale: it changed, or its place is taken. ItemError, RemoteError.
-        """
+    def receive(self) -> Received:
+        """Take the whole answer. Stale: it is another object by now. RemoteError."""
         context, step = self.context, self.step
         with self.answer.take() as body:
             facts = body.facts
@@ -49,11 +56,21 @@ class Arrival:
                 raise Stale(step.path)
             data = b"".join(body)
         hashes = content.hashes_of_bytes(context, data, download.types(context, facts))
-        digest = hashes.digest(context.pair.hash)
-        assert digest is not None
         problem = download.why_not(context, facts, hashes, len(data))
-        if problem or download.metadata_denies(facts, hashes):
-            return self._again(digest, problem or download.DENIED, len(data))
+        if not problem and download.metadata_denies(facts, hashes):
+            problem = download.DENIED
+        return Received(facts=facts, data=data, hashes=hashes, problem=problem)
+
+    def place(self, received: Received, places: SmallPlaces) -> Downloaded:
+        """Put it in its place; where it does not hold what it says, it is fetched again first.
+
+        Stale: its place is taken. ItemError, RemoteError.
+        """
+        context, step, facts, data = self.context, self.step, received.facts, received.data
+        digest = received.hashes.digest(context.pair.hash)
+        assert digest is not None
+        if received.problem:
+            return self._again(digest, received.problem, len(data))
         context.transfers.moved(facts.size)
         stat = places.put(step.path, data, mtime_ns=download.mtime_ns(facts))
         return Downloaded(

@@ -14,7 +14,7 @@ from syncd.core.model import ListedObject, Mode
 from syncd.core.paths import RelPath
 from syncd.core.reconcile import Cell, Local, Remote, decide
 from syncd.core.rules import Do
-from syncd.engine.arrival import Arrival
+from syncd.engine.arrival import Arrival, Received
 from syncd.engine.breaker import Breaker
 from syncd.engine.context import Context
 from syncd.engine.download import Downloaded
@@ -51,14 +51,15 @@ class Arrivals:
         """Ask for all, put each in its place, make the folders durable once, and only then record."""
         context = self._context
         asked: list[Arrival] = []
+        came: list[tuple[Arrival, Received]] = []
         got: list[tuple[Step, Downloaded]] = []
 
         def hear(arrival: Arrival) -> bool:
             if self._breaker.tripped or arrival.too_late():
                 return False
-            here = group.tried(arrival.step, partial(arrival.finish, places))
-            if here is not None:
-                got.append((arrival.step, here))
+            received = group.tried(arrival.step, arrival.receive)
+            if received is not None:
+                came.append((arrival, received))
             return True
 
         try:
@@ -73,6 +74,10 @@ class Arrivals:
                         elif (arrival := group.tried(step, partial(Arrival.start, context, step))) is not None:
                             asked.append(arrival)
                 self._turn.as_they_come(asked, hear)
+                for arrival, received in came:  # out of turn: the disk takes its time
+                    here = group.tried(arrival.step, partial(arrival.place, received, places))
+                    if here is not None:
+                        got.append((arrival.step, here))
                 places.settle()
         except (ItemError, Stale) as error:  # the disk, or what is ours in the root
             for step, _ in got:  # there, but not for sure: another way would take that for settled
