@@ -6,7 +6,6 @@ from support.source import daemon_modules, is_standard
 
 WIRE = "syncd.s3.wire"
 LINES = 1500
-"""Of those that are not blank."""
 
 MODULES = [module for module in daemon_modules() if module.name == WIRE or module.name.startswith(f"{WIRE}.")]
 
@@ -23,5 +22,5 @@ def test_the_lean_client_imports_itself_and_the_standard_library_alone() -> None
 
 
 def test_the_lean_client_stays_small() -> None:
-    lines = {module.path: sum(bool(line.strip()) for line in module.text.splitlines()) for module in MODULES}
+    lines = {module.path: len(module.text.splitlines()) for module in MODULES}
     assert sum(lines.values()) < LINES, lines

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 from typing import Protocol, TypeGuard
 
+from syncd.s3.list_parse import NoListing
 from syncd.s3.wire.answers import Refused
 from syncd.s3.wire.failure import WireError
-from syncd.s3.wire.list_parse import NoListing
 
 THROTTLED = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
 BUSY = frozenset({429, 500, 502, 503, 504, 509})

@@ -32,6 +32,7 @@ from syncd.s3 import listing
 from syncd.s3.body import sendable
 from syncd.s3.facts import ARCHIVES, answer_of, any_checksum, crc32_base64, object_facts, parse_etag, put_answer
 from syncd.s3.gateway import Boto3Objects
+from syncd.s3.list_parse import parse
 from syncd.s3.parameters import Parameters, byte_range, condition, described, headers_of, sums_of
 from syncd.s3.reading import pinned_read, refuse_other, whole_size
 from syncd.s3.translate import Place
@@ -101,7 +102,7 @@ class LeanObjects:
     def _list_page(self, prefix: str, token: str) -> listing.Fetched:
         def once(wire: Bucket) -> Any:
             with checkpoint.S3_LIST:
-                return wire.list(prefix, token)
+                return parse(wire.list(prefix, token))
 
         with translated(self.place.at(prefix)):
             page = self._wired.send("list", once)

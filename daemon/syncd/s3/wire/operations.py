@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 from syncd.s3.wire.answers import ERROR_LIMIT, Refused, error_fields
 from syncd.s3.wire.body import Body
 from syncd.s3.wire.failure import Garbled, WireError
-from syncd.s3.wire.list_parse import Listed, parse
 from syncd.s3.wire.origin import Origin
 from syncd.s3.wire.request import Request
 from syncd.s3.wire.response import Response
@@ -107,8 +106,8 @@ class Bucket:
         with self._start("HEAD", self._path(key), "", headers, EMPTY, None).answer() as response:
             return Answer(response.status, response.headers)
 
-    def list(self, prefix: str, token: str = "") -> Listed:
-        """One page of what is below that prefix."""
+    def list(self, prefix: str, token: str = "") -> bytes:
+        """One page of what is below that prefix, as the store wrote it."""
         asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
         if token:
             asked["continuation-token"] = token
@@ -116,7 +115,7 @@ class Bucket:
             body = response.read(LIST_LIMIT + 1)
         if len(body) > LIST_LIMIT:
             raise Garbled("the listing has no end")
-        return parse(body)
+        return body
 
     def _path(self, key: str) -> str:
         return f"{self.address.base}/{encoded_path(key)}"

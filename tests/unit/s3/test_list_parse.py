@@ -17,10 +17,10 @@ from botocore.handlers import decode_list_object_v2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncd.s3 import list_parse
 from syncd.s3.facts import parse_etag
-from syncd.s3.wire import list_parse
+from syncd.s3.list_parse import Listed, NoListing, parse
 from syncd.s3.wire.failure import Garbled
-from syncd.s3.wire.list_parse import Listed, NoListing, parse
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 
