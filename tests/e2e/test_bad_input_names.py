@@ -66,9 +66,15 @@ def test_a_key_beside_a_folder_of_its_name_is_said_and_everything_else_comes_dow
     answer = host.once()
     came = tree(host.root)
     assert came in ({"a": b"a", "z.gz": b"z.gz"}, {"a/b": b"a/b", "z.gz": b"z.gz"}), answer.said
-    assert "`a` beside `a/b` cannot" in answer.err
-    assert answer.code == 4
-    host.once()
+    # where one of them was there before the other was asked for, it is left alone; else putting it in place failed
+    if answer.code == 0:
+        assert '"kind": "unrepresentable"' in answer.err
+    else:
+        assert "`a` beside `a/b` cannot" in answer.err
+        assert answer.code == 4
+    again = host.once()
+    assert again.code == 0
+    assert '"kind": "unrepresentable"' in again.err
     assert objects(s3, bucket) == {"a": b"a", "a/b": b"a/b", "z.gz": b"z.gz"}
     assert tree(host.root) == came
 
