@@ -53,7 +53,7 @@ def test_no_key_of_a_bucket_leaves_the_root(
         (tmp_path / "sitecustomize.py").write_text(
             "import syncd.local.openat2 as beneath\nbeneath.available = lambda: False\n"
         )
-        env = {"PYTHONPATH": str(tmp_path)}
+        env = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     host = make_host(s3.endpoint, mode="download", env=env)
     (outside := tmp_path / "outside").mkdir()
     (outside / "x.gz").write_bytes(b"precious")
