@@ -129,7 +129,7 @@ def test_no_secret_is_in_anything_that_the_programs_say_or_keep(
         said = json.dumps(client.call("io.syncd.Explain", path=str(host.root / "one.gz")))
         answers.append(Answer(code=0, out=said, err=""))
     log = tmp_path / "daemon.log"
-    eventually(lambda: events.INDEX_LOST.encode() in log.read_bytes(), within=60, what="the index was not asked")
+    eventually(lambda: events.INDEX_LOST.encode() in log.read_bytes(), within=180, what="the index was not asked")
     assert host.process is not None
     found = everything(tmp_path, Path("/proc") / str(host.process.pid), answers)
     host.stop()
