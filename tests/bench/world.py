@@ -18,6 +18,9 @@ from bench.peers import Peers
 from bench.servers import RcloneServer, Server, Sink
 from bench.trees import Shape, Tree
 
+CLOSED_S = 5.0
+"""So long nobody has touched the files when the first client comes: syncd leaves alone what may be written still."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
@@ -64,6 +67,7 @@ class World:
         if shape not in self._trees:
             self.tell(f"making {shape}")
             self._trees[shape] = trees.make(self.folder / f"tree-{shape.count}-{shape.size}", shape)
+            time.sleep(CLOSED_S)
         return self._trees[shape]
 
     def new_bucket(self, server: Server) -> str:
