@@ -20,6 +20,7 @@ from support.trash_host import TrashHost, trash_host
 from syncd import events
 from syncd.core.model import ETag, LocalStat, Mode
 from syncd.core.paths import RelPath
+from syncd.engine.context import Context
 from syncd.engine.cycle import Cycle
 from syncd.engine.lane import LINGER_S, Ends, Group, Lane
 from syncd.engine.pool import Pool
@@ -171,6 +172,18 @@ def test_a_lone_path_behind_full_groups_is_let_go_while_the_sweep_goes_on(tmp_pa
         assert in_step(host) == {"0", "1", "2", "3", "4"}
 
 
+def unheard(context: Context) -> Ends[LocalStat]:
+    """Ends of which nobody is told."""
+    return Ends(
+        begun=lambda: None,
+        settled=lambda outcomes: None,
+        failed=lambda step, error: None,
+        long_way=lambda path, seen: None,
+        dropped=context.claims.release,
+        crashed=Future.result,
+    )
+
+
 def test_paths_wait_for_company_no_longer_than_the_first_of_them_may(sender: TrashHost) -> None:
     went: list[list[str]] = []
     small = LocalStat(1, 0, 0, 1)
@@ -180,14 +193,7 @@ def test_paths_wait_for_company_no_longer_than_the_first_of_them_may(sender: Tra
     def work(items: Sequence[tuple[RelPath, LocalStat]], group: Group[LocalStat]) -> None:
         went.append([str(path) for path, _ in items])
 
-    ends: Ends[LocalStat] = Ends(
-        begun=lambda: None,
-        settled=lambda outcomes: None,
-        failed=lambda step, error: None,
-        long_way=lambda path, seen: None,
-        dropped=context.claims.release,
-        crashed=Future.result,
-    )
+    ends = unheard(context)
     pool = InlinePool()
     lane = Lane(context, Worksite(context, pool, sender.backlog), pool, ends, work)
     for name in "abcd":
@@ -325,14 +331,7 @@ def test_no_more_are_under_way_than_may_be(
     went: list[int] = []
     pair = replace(sender.context.pair, s3=replace(sender.context.pair.s3, concurrency=concurrency))
     context = replace(sender.context, pair=pair)
-    ends: Ends[LocalStat] = Ends(
-        begun=lambda: None,
-        settled=lambda outcomes: None,
-        failed=lambda step, error: None,
-        long_way=lambda path, seen: None,
-        dropped=context.claims.release,
-        crashed=Future.result,
-    )
+    ends = unheard(context)
     pool = InlinePool()
     pool.threads = threads
     lane = Lane(context, Worksite(context, pool, sender.backlog), pool, ends, lambda items, _: went.append(len(items)))
