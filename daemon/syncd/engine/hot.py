@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -37,7 +36,7 @@ RUNS = {Do.UPLOAD, Do.STORE_CONFLICT, Do.ADOPT, Do.MARK_SUPERSEDED}
 
 
 class HotPath:
-    """Sends single paths up at once.
+    """Sends up at once what just changed.
 
     `again(path)`: look at it once more. `unready()`: one waits for its time. `forget(path)`: it waits no more.
     `hand_over()`: one needs a pass, soon.
@@ -66,14 +65,6 @@ class HotPath:
         self._finished = finished
         self._crash: BaseException | None = None
         self._turn = Turn()
-        self._ends: Ends[LocalStat] = Ends(
-            begun=lambda: None,
-            settled=self._all_through,
-            failed=partial(self._failed, Breaker()),
-            long_way=self._otherwise,
-            dropped=self._let_go,
-            crashed=self._note_crash,
-        )
 
     def run(self, paths: Collection[RelPath]) -> None:
         """Hand the paths to the pool; returns once all have a place in it. Raises what an earlier one crashed with."""
@@ -96,8 +87,7 @@ class HotPath:
     def _some(self, paths: Sequence[RelPath]) -> None:
         """Send together what may go the short way, then the others: by themselves where a thread is free for each."""
         breaker = Breaker()
-        ends = replace(self._ends, failed=partial(self._failed, breaker))
-        short = Express(self._context, self._site, self._pool, ends, self._turn, breaker)
+        short = Express(self._context, self._site, self._pool, self._ends(breaker), self._turn, breaker)
         together: dict[RelPath, LocalStat] = {}
         others: list[RelPath] = []
         try:
@@ -203,6 +193,16 @@ class HotPath:
             return False
         self._site.run(step, "hot", self._through)
         return True
+
+    def _ends(self, breaker: Breaker) -> Ends[LocalStat]:
+        return Ends(
+            begun=lambda: None,
+            settled=self._all_through,
+            failed=partial(self._failed, breaker),
+            long_way=self._otherwise,
+            dropped=self._let_go,
+            crashed=self._note_crash,
+        )
 
     def _failed(self, breaker: Breaker, step: Step, error: SyncdError) -> None:
         outcome = self._site.failed(step, error, "hot")

@@ -49,7 +49,6 @@ class HotFolder(Worker):
         self._watch: Watch | None = None
         self._watched: tuple[Path, bool] | None = None
         self._hot: tuple[Context, HotPath] | None = None
-        self._again: set[RelPath] = set()
 
     def run_once(self, reasons: frozenset[str], payloads: Payloads) -> float | None:
         """Take in the hints, then send what is due."""

@@ -242,14 +242,20 @@ def test_a_stop_lets_go_what_had_not_begun(host: TrashHost) -> None:
     assert host.backlog.snapshot() == ()
 
 
-def test_where_all_happens_at_the_answer_a_stop_lets_go_the_rest_of_a_group(host: TrashHost) -> None:
-    for number in range(40):
-        host.write(f"{number:02}", BODY)
+def test_where_all_happens_at_the_answer_a_stop_lets_go_the_rest_of_a_group(tmp_path: Path) -> None:
     stop = Stop()
-    host.bucket.intervene("put", stop.drain)
-    report = look(host, stop)
-    assert report.stopped
-    assert 0 < len(objects(host)) <= 2, "one for each thread"
+
+    class Stopping(FakeObjects):
+        def put(self, key: str, body: BinaryIO, size: int, **more: Any) -> PutAnswer:
+            if self.requests["put"] == 40:  # in the middle of a group
+                stop.drain()
+            return super().put(key, body, size, **more)
+
+    with trash_host(tmp_path, mode=Mode.UPLOAD, bucket=Stopping()) as host:
+        for number in range(300):
+            host.write(f"{number:03}", BODY)
+        assert look(host, stop).stopped
+        assert 40 < len(objects(host)) <= 43, "one for each thread"
 
 
 def test_a_spoilt_arrival_is_replaced_by_a_sound_one(tmp_path: Path) -> None:

@@ -162,6 +162,38 @@ def test_a_read_that_http_cannot_carry_is_rejected_however_it_begins(store: Stor
     assert server.asked == []
 
 
+# --- a look that is refused without a word -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "requests"),
+    [(403, RemoteKind.DENIED, 1), (429, RemoteKind.THROTTLED, 1), (503, RemoteKind.THROTTLED, 1)],
+)
+def test_a_look_that_is_refused_is_not_repeated_by_the_sdk(
+    store: Store, status: int, kind: RemoteKind, requests: int
+) -> None:
+    made, server = store(*[Said(status=status)] * 4)
+    with pytest.raises(RemoteError) as refused:
+        made.head("k")
+    assert refused.value.kind is kind
+    assert len(server.asked) == requests
+
+
+def test_a_look_at_what_is_not_there_asks_once_whether_the_bucket_is(store: Store) -> None:
+    made, server = store(Said(status=404), OK, Said(status=404))
+    assert made.head("k") is None
+    assert made.head("k") is None
+    assert len(server.asked) == 3
+
+
+def test_a_look_that_may_be_elsewhere_is_left_to_the_sdk(store: Store) -> None:
+    made, server = store(Said(status=400), OK)
+    facts = made.head("k")
+    assert facts is not None
+    assert facts.etag == TAG
+    assert len(server.asked) == 2
+
+
 # --- times ---------------------------------------------------------------------------------------------------
 
 
