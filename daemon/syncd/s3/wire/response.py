@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
@@ -13,6 +14,9 @@ from syncd.s3.wire.pace import Pace
 
 LINE = 1024
 """Of chunk sizes and trailers."""
+
+MOMENT_S = 0.1
+"""So long a piece waits for more of its bytes: TLS hands out 16 KiB at once, and each piece has its price."""
 
 
 class Response:
@@ -94,7 +98,7 @@ class Response:
         buffer = memoryview(bytearray(PIECE if left is None else min(PIECE, left)))
         pace = self._pace()
         while left is None or left:
-            count = pace.through(connection.receive, buffer if left is None else buffer[:left])
+            count = _filled(connection, buffer if left is None else buffer[:left], pace)
             if not count:
                 if left is None:
                     break
@@ -157,6 +161,18 @@ class _Lines:
         if not count:
             raise CutShort("the body ended within its chunks")
         return self._buffer[:count]
+
+
+def _filled(connection: Connection, buffer: memoryview, pace: Pace) -> int:
+    """As many bytes as come within a moment, and then one at least; 0 at the end."""
+    began, count = time.monotonic(), 0
+    while count < len(buffer):
+        more = connection.receive(buffer[count:])
+        count += more
+        if not more or time.monotonic() - began > MOMENT_S:
+            break
+    pace.moved(count, time.monotonic() - began)
+    return count
 
 
 def _chunk_size(line: bytes) -> int:
