@@ -13,9 +13,12 @@ from syncd.engine.checksum import disagrees
 from syncd.engine.context import Context
 from syncd.engine.ranged import LARGE, Ranged
 from syncd.errors import RemoteError, RemoteKind, Stale
-from syncd.ports import Hashes, LocalExpect, Openness, Placed, Temporary, Unchanged
+from syncd.ports import Capabilities, Hashes, LocalExpect, Openness, Placed, Temporary, Unchanged
 
 TRIES = 3
+
+NO_RANGES = frozenset({RemoteKind.REJECTED, RemoteKind.CORRUPT})
+"""What an answer to a range is taken for where the store does not know ranges: it comes whole then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +52,23 @@ def download(
     """
     measured = list(doubted)
     received = 0
+    in_ranges = size is not None and size > LARGE and _may_give_ranges(context.capabilities)
     for _ in range(TRIES - len(doubted)):
         with context.tree.temporary() as temporary:
-            in_ranges = size is not None and size > LARGE and context.capabilities.ranged_get
             receive = _receive_ranges if in_ranges else _receive
-            facts, hashes, count = receive(context, path, key, etag, size, temporary, doubted=bool(measured))
+            try:
+                facts, hashes, count = receive(context, path, key, etag, size, temporary, doubted=bool(measured))
+            except RemoteError as error:
+                if not (in_ranges and _knows_no_ranges(context.capabilities, error)):
+                    raise
+                in_ranges = False
+                continue
             received += count
             digest = hashes.digest(context.pair.hash)
             assert digest is not None
             problem = why_not(context, facts, hashes, count)
             if not problem and metadata_denies(facts, hashes):
-                problem = DENIED
-                if measured and measured[-1] == digest and not _store_denies(context, key, facts, hashes):
-                    _disbelieve(context, path, key, facts)
-                    problem = ""
+                problem = _denied(context, path, key, facts, hashes, twice=measured[-1:] == [digest])
             if not problem:
                 temporary.finish(mtime_ns=mtime_ns(facts))
                 _refuse_opened(context, path, expect)
@@ -70,12 +76,22 @@ def download(
                 looked_ns = context.clock.now_ns()
                 return Downloaded(placed=placed, digest=digest, facts=facts, received=received, looked_ns=looked_ns)
         measured.append(digest)
+        in_ranges = in_ranges and context.capabilities.ranged_get
         say_spoilt(context, path, key, problem)
     raise RemoteError(
         RemoteKind.CORRUPT,
         f"{key}: what came down is not what was stored, {TRIES} times",
         hint="the local file was left as it was; look at the network path or the store",
     )
+
+
+def _may_give_ranges(capabilities: Capabilities) -> bool:
+    """Nobody probes where nothing is written: then the first answer tells."""
+    return capabilities.ranged_get or not capabilities.probed_at
+
+
+def _knows_no_ranges(capabilities: Capabilities, error: RemoteError) -> bool:
+    return not capabilities.probed_at and error.kind in NO_RANGES
 
 
 def say_spoilt(context: Context, path: RelPath, key: str, problem: str) -> None:
@@ -179,7 +195,10 @@ def _store_denies(context: Context, key: str, facts: ObjectFacts, hashes: Hashes
     return may_be_md5 and hashes.md5 is not None and hashes.md5.hex() != facts.etag
 
 
-def _disbelieve(context: Context, path: RelPath, key: str, facts: ObjectFacts) -> None:
+def _denied(context: Context, path: RelPath, key: str, facts: ObjectFacts, hashes: Hashes, *, twice: bool) -> str:
+    """What is wrong with bytes that are not what their metadata says; "" where two reads (`twice`) gave these."""
+    if not twice or _store_denies(context, key, facts, hashes):
+        return DENIED
     context.events.emit(
         events.METADATA_DISBELIEVED,
         pair=context.pair.name,
@@ -188,6 +207,7 @@ def _disbelieve(context: Context, path: RelPath, key: str, facts: ObjectFacts) -
         etag=facts.etag,
         reason="two reads gave one content that its metadata denies: the content stands",
     )
+    return ""
 
 
 def mtime_ns(facts: ObjectFacts) -> int:

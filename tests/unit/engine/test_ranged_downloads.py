@@ -24,7 +24,7 @@ from syncd.engine.download import download
 from syncd.engine.ranged import InOrder
 from syncd.errors import RemoteError, RemoteKind, Stale
 from syncd.local.digest import Digester
-from syncd.ports import Absent, Temporary
+from syncd.ports import Absent, Capabilities, Temporary
 
 BODY = bytes(range(256)) * 4
 KEY = "p/big"
@@ -104,6 +104,78 @@ def test_where_ranges_are_not_proven_it_comes_in_one(tmp_path: Path) -> None:
     lone.run()
     assert lone.files() == {"big": BODY}
     assert lone.bucket.requests["get"] == 1
+
+
+def only_downloads(tmp_path: Path, bucket: type[FakeObjects] = FakeObjects) -> LoneHost:
+    """Where nothing is written nothing is probed."""
+    lone = lone_host(tmp_path / "root", mode=Mode.DOWNLOAD, capabilities=Capabilities(), bucket=bucket)
+    lone.bucket.plant(KEY, BODY)
+    return lone
+
+
+def test_a_store_that_nobody_probed_is_asked_for_ranges(tmp_path: Path) -> None:
+    lone = only_downloads(tmp_path)
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 11
+
+
+class Unranged(FakeObjects):
+    """It will not give a part of an object."""
+
+    kind = RemoteKind.CORRUPT
+
+    @contextmanager
+    def get(self, key: str, **words: Any) -> Iterator[Any]:
+        if words.get("length") is not None:
+            raise RemoteError(self.kind, "the store ignored the range that was asked for")
+        with super().get(key, **words) as body:
+            yield body
+
+
+class Refusing(Unranged):
+    """And says so."""
+
+    kind = RemoteKind.REJECTED
+
+
+class Unavailable(Unranged):
+    """Or there is another reason."""
+
+    kind = RemoteKind.UNAVAILABLE
+
+
+@pytest.mark.parametrize("bucket", [Unranged, Refusing])
+def test_an_object_comes_whole_where_no_range_is_given(tmp_path: Path, bucket: type[FakeObjects]) -> None:
+    lone = only_downloads(tmp_path, bucket)
+    lone.run()
+    assert (lone.files(), temporaries(lone)) == ({"big": BODY}, [])
+    assert lone.bucket.requests["get"] == 1
+
+
+def test_a_store_that_is_not_there_is_not_asked_for_the_whole_instead(tmp_path: Path) -> None:
+    lone = only_downloads(tmp_path, Unavailable)
+    lone.run()
+    assert lone.bucket.requests["get"] == 0
+
+
+class Elsewhere(FakeObjects):
+    """Its ranges begin at the wrong place."""
+
+    @contextmanager
+    def get(self, key: str, **words: Any) -> Iterator[Any]:
+        if words.get("start"):
+            words["start"] -= 1
+        with super().get(key, **words) as body:
+            yield body
+
+
+def test_ranges_that_nobody_probed_and_that_are_not_the_object_are_followed_by_the_whole(tmp_path: Path) -> None:
+    lone = lone_host(tmp_path / "root", mode=Mode.DOWNLOAD, capabilities=Capabilities(), bucket=Elsewhere)
+    lone.bucket.plant(KEY, BODY, metadata={"hash-type": "sha256", "file-hash": hashlib.sha256(BODY).hexdigest()})
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 12
 
 
 @pytest.mark.parametrize("in_ranges", [True, False], ids=["in ranges", "in one"])
