@@ -49,20 +49,20 @@ class HotFolder(Worker):
         self._watch: Watch | None = None
         self._watched: tuple[Path, bool] | None = None
         self._hot: tuple[Context, HotPath] | None = None
+        self._later: dict[RelPath, float] = {}  # when each is looked at again
 
     def run_once(self, reasons: frozenset[str], payloads: Payloads) -> float | None:
         """Take in the hints, then send what is due."""
         context = self._listening()
         if context is None:
             return LOOK_FOR_ROOT_S
-        dirty = {RelPath(str(path)) for path in payloads.get(AGAIN, ())}
-        if reasons == {AGAIN}:
-            self.stop.wait(AGAIN_S)
+        dirty = self._put_off(payloads.get(AGAIN, ()))
         for hint in payloads.get(EVENT, ()):
             with suppress(ItemError, PairHalted):  # what cannot be seen now is the next pass's to tell
                 dirty.update(self._taken_in(context, hint))  # type: ignore[arg-type]  # the watch posts HotEvents only
             self.progress.moved()
-        dirty.update(self.section.stability.due(self.clock.monotonic()))
+        due = self.section.stability.due(self.clock.monotonic())
+        dirty.update(path for path in due if path not in self._later)
         if self.section.pair.mode is Mode.DOWNLOAD:
             return None
         if not self.section.working:
@@ -71,9 +71,24 @@ class HotFolder(Worker):
         if dirty or TIMER in reasons:
             with self.progress.waiting("a place among the transfers"):
                 self._path(context).run(dirty)
+            self._later = {path: at for path, at in self._later.items() if path not in dirty}
             self.section.changed()
-        due = self.section.stability.next_due(self.clock.monotonic())
-        return None if due is None else max(due, AGAIN_S)
+        return self._next_due()
+
+    def _put_off(self, paths: Iterable[object]) -> set[RelPath]:
+        """Let these wait a little, for whoever has them now; those that have waited."""
+        now = self.clock.monotonic()
+        for path in paths:
+            self._later.setdefault(RelPath(str(path)), now + AGAIN_S)
+        return {path for path, at in self._later.items() if at <= now}
+
+    def _next_due(self) -> float | None:
+        now = self.clock.monotonic()
+        grown = self.section.stability.next_due(now)
+        waits = [] if grown is None else [max(grown, AGAIN_S)]
+        if self._later:
+            waits.append(max(min(self._later.values()) - now, 0.0))
+        return min(waits, default=None)
 
     def _keep_waiting(self, context: Context, dirty: Iterable[RelPath]) -> None:
         """What is not sent now is unprotected all the same: status shows it, the next pass sends it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from syncd.engine.hot import MOST_TOGETHER
 from syncd.engine.pool import Pool
 from syncd.errors import RemoteError, RemoteKind
 from syncd.local import inotify_events as hints
-from syncd.workers.hotfolder import EVENT, HotFolder
+from syncd.workers.hotfolder import AGAIN_S, EVENT, HotFolder
 
 
 @pytest.fixture
@@ -144,3 +146,40 @@ def test_after_a_stop_no_hot_file_that_is_queued_begins_its_upload(tmp_path: Pat
         assert hot.join(WITHIN)
         assert len(small.objects()) == 1
         assert bucket.requests["put"] == 1
+
+
+def test_a_path_that_somebody_has_waits_its_time_and_holds_up_no_other(tmp_path: Path) -> None:
+    hand = HandClock()
+    with small_section(tmp_path, mode=Mode.UPLOAD, watch=False) as small:
+        small.section.run_pass()
+        tries: list[int] = []
+        pool = Counting(tries)
+        hot = HotFolder(
+            small.section, pool=pool, stop=small.stop.child(), events=small.said, clock=hand, rescan=lambda: None
+        )
+        claims = small.section.open().claims
+        assert claims.take(RelPath("held"))
+        hot.start()
+        small.write("held", b"held")
+        hot.wake(EVENT, hints.Closed(RelPath("held")))
+        eventually(lambda: tries == [1], within=WITHIN, what="a try")
+        for name in ("fine", "as well"):  # the second shows that the round of the first is over
+            small.write(name, b"fine")
+            hot.wake(EVENT, hints.Closed(RelPath(name)))
+            eventually(lambda name=name: name in small.objects(), within=WITHIN, what="the other file")
+        assert tries == [1, 1, 1], "it is not tried again and again"
+        claims.release(RelPath("held"))
+        hand.tick(AGAIN_S)
+        eventually(lambda: "held" in small.objects(), within=WITHIN, what="the file that was held")
+
+
+class Counting(Pool):
+    """Two threads, and how many paths they were given at once."""
+
+    def __init__(self, given: list[int]) -> None:
+        super().__init__(2)
+        self._given = given
+
+    def submit(self, task: Any) -> Future[None]:
+        self._given.append(len(task.args[0]))
+        return super().submit(task)
