@@ -224,6 +224,9 @@ class FakeObjects:
             found = self._live.get(key)
             return None if found is None else self._facts(found)
 
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        return Awaited(partial(self.head, key))
+
     @contextmanager
     def get(
         self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None

@@ -140,6 +140,9 @@ class FusedObjects:
     def head(self, key: str) -> ObjectFacts | None:
         return self._fuse.through("head", lambda: self._bucket.head(key))
 
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        return Awaited(partial(self.head, key))
+
     def get(
         self, key: str, *, expect: ETag, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[ObjectBody]:

@@ -1,7 +1,8 @@
 """The short way up: new, small, quiet files are read whole, sent and recorded, many in a row on one thread.
 
 What makes it short is what is known before: no row, no object, so the rule is always the same one and each write says
-`If-None-Match: *`. Whatever then is not as it was seen goes the long way, which looks at all three sides again.
+`If-None-Match: *`; where a store does not hold that, a look goes before each write. Whatever then
+is not as it was seen goes the long way, which looks at all three sides again.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from syncd.engine import content
 from syncd.engine.breaker import Breaker
 from syncd.engine.context import Context
 from syncd.engine.lane import LARGEST, Ends, Group, Lane
+from syncd.engine.lookout import Lookout
 from syncd.engine.pool import Pool
 from syncd.engine.shipment import Shipment
 from syncd.engine.step import Step
 from syncd.engine.transferring import uploaded
 from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
-from syncd.ports import SmallFiles
+from syncd.ports import Absent, RemoteExpect, SmallFiles, Unchecked
+
+ABSENT = Absent()
+UNCHECKED = Unchecked()
 
 
 class Express:
@@ -39,7 +44,8 @@ class Express:
         self._breaker = breaker
         self._lane: Lane[LocalStat] = Lane(context, site, pool, ends, self._work)
         self._rule = decide(Cell(local=Local.MODIFIED, remote=Remote.ABSENT), context.policy)
-        self._runs = self._rule.do is Do.UPLOAD and context.capabilities.put_if_none_match
+        self._runs = self._rule.do is Do.UPLOAD
+        self._expect: RemoteExpect = ABSENT if context.capabilities.put_if_none_match else UNCHECKED
         self._renames = context.capabilities.copy_if_match and context.capabilities.copy
         self._operation = secrets.token_hex(10)
         self._number = 0
@@ -56,7 +62,23 @@ class Express:
     def _work(self, items: Sequence[tuple[RelPath, LocalStat]], group: Group[LocalStat]) -> None:
         """Send all, then hear what became of each: so many wait for the store at once, without a thread for each."""
         renamed = self._renamed(items)
+        looks: list[Lookout] = []
         shipped: list[Shipment] = []
+
+        def send(step: Step) -> None:
+            if (shipment := group.tried(step, partial(self._started, step, files))) is not None:
+                shipped.append(shipment)
+
+        def look(step: Step) -> None:
+            if (begun := group.tried(step, partial(Lookout.start, self._context, step))) is not None:
+                looks.append(begun)
+
+        def see(begun: Lookout) -> bool:
+            if self._over():
+                return False
+            if (step := group.tried(begun.step, begun.absent)) is not None:
+                send(step)  # at once: another may write there
+            return True
 
         def hear(shipment: Shipment) -> bool:
             if self._breaker.tripped or shipment.too_late():
@@ -69,20 +91,27 @@ class Express:
         with self._context.tree.small_files() as files:
             with self._turn:
                 for path, stat in items:
-                    if self._context.stop.stopped() or self._breaker.tripped:
+                    if self._over():
                         break
                     step = Step(path=path, rule=self._rule, sides=Sides(None, stat, None))
                     if stat.inode in renamed or self._breaker.refusing:
                         group.goes_otherwise(path)
-                    elif (shipment := group.tried(step, partial(self._started, step, files))) is not None:
-                        shipped.append(shipment)
+                    elif self._expect is UNCHECKED:
+                        look(step)
+                    else:
+                        send(step)
+            self._turn.as_they_come(looks, see)
             self._turn.as_they_come(shipped, hear, before_waiting=group.commit)
+
+    def _over(self) -> bool:
+        """Whether nothing more is begun."""
+        return self._context.stop.stopped() or self._breaker.tripped
 
     def _started(self, step: Step, files: SmallFiles) -> Shipment:
         self._number += 1  # two threads may read the same number: the path in the key tells such operations apart
         operation = f"{self._operation}{self._number:012x}"
         types = content.upload_hashes(self._context, step.stat.size)
-        return Shipment.start(self._context, files, step, types, operation)
+        return Shipment.start(self._context, files, step, types, operation, expect=self._expect)
 
     def _renamed(self, items: Sequence[tuple[RelPath, LocalStat]]) -> frozenset[int]:
         """The inodes that some row knows: where a file only changed its name, the store copies."""

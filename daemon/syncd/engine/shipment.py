@@ -14,9 +14,7 @@ from syncd.engine.precondition import own_write, sendable
 from syncd.engine.step import Step
 from syncd.engine.upload import Sent, Uploaded, answer_of, until_sound
 from syncd.errors import Raced, Stale
-from syncd.ports import Absent, Awaited, Checksums, Hashes, ObjectHeaders, PutAnswer, RemoteExpect, SmallFiles
-
-ABSENT = Absent()
+from syncd.ports import Awaited, Checksums, Hashes, ObjectHeaders, PutAnswer, RemoteExpect, SmallFiles
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,11 +30,21 @@ class Shipment:
     operation: str
     headers: ObjectHeaders
     sums: Checksums
+    expect: RemoteExpect
     answer: Awaited[PutAnswer] | None = None
 
     @classmethod
-    def start(cls, context: Context, files: SmallFiles, step: Step, types: frozenset[str], operation: str) -> Shipment:
-        """Read that version and send it to where nothing is. Stale where it is not as it was seen; RemoteError."""
+    def start(
+        cls,
+        context: Context,
+        files: SmallFiles,
+        step: Step,
+        types: frozenset[str],
+        operation: str,
+        *,
+        expect: RemoteExpect,
+    ) -> Shipment:
+        """Read that version and send it. Stale where it is not as it was seen; RemoteError."""
         path, stat = step.path, step.stat
         looked_ns = context.clock.now_ns()
         data = files.read(path, stat)
@@ -53,9 +61,10 @@ class Shipment:
             operation=operation,
             headers=headers(context, path, stat, digest, operation),
             sums=checksums(hashes),
+            expect=expect,
         )
         made.answer = context.objects.start_put(
-            context.key(path), io.BytesIO(data), stat.size, expect=ABSENT, headers=made.headers, sums=made.sums
+            context.key(path), io.BytesIO(data), stat.size, expect=expect, headers=made.headers, sums=made.sums
         )
         return made
 
@@ -76,7 +85,7 @@ class Shipment:
             path,
             context.key(path),
             self.hashes,
-            ABSENT,
+            self.expect,
             self._sent,
             lambda: files.unchanged(path, stat),
         )

@@ -173,6 +173,10 @@ class ObjectStore(Protocol):
         """Facts of one object, or None where there is none."""
         ...
 
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        """The same in two: ask, and take the answer, as of `start_put`."""
+        ...
+
     def get(
         self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None
     ) -> AbstractContextManager[ObjectBody]:

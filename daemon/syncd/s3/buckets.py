@@ -116,6 +116,11 @@ class BucketsObjects:
         bucket, rest = self._split(key)
         return bucket.head(rest)
 
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        """As of the key's bucket."""
+        bucket, rest = self._split(key)
+        return bucket.start_head(rest)
+
     def get(
         self, key: str, *, expect: ETag | None, start: int = 0, length: int | None = None, version_id: str | None = None
     ) -> AbstractContextManager[ObjectBody]:

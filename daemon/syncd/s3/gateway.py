@@ -110,8 +110,11 @@ class Boto3Objects:
 
     def head(self, key: str) -> ObjectFacts | None:
         """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
-        answer = self._head(key)
-        return None if answer is None else object_facts(answer)
+        return None if (answer := self._head(key)) is None else object_facts(answer)
+
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        """The SDK asks and waits in one: all of it happens when the answer is taken."""
+        return Awaited(partial(self.head, key))
 
     def _head(self, key: str) -> Any:
         from botocore.exceptions import ClientError

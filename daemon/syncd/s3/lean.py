@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,6 @@ from typing import Any, BinaryIO
 
 from syncd import checkpoint
 from syncd.core.model import ETag, ListedObject, ObjectFacts
-from syncd.errors import Stale
 from syncd.ports import (
     Awaited,
     Capabilities,
@@ -29,16 +26,16 @@ from syncd.ports import (
     Unchecked,
 )
 from syncd.s3 import listing
-from syncd.s3.body import sendable
 from syncd.s3.facts import ARCHIVES, answer_of, any_checksum, crc32_base64, object_facts, parse_etag, put_answer
 from syncd.s3.gateway import Boto3Objects
 from syncd.s3.list_parse import parse
-from syncd.s3.parameters import Parameters, byte_range, condition, described, headers_of, sums_of
+from syncd.s3.outgoing import Crc32, Outgoing, Write, body_of, summed
+from syncd.s3.parameters import byte_range, condition, described, headers_of, sums_of
 from syncd.s3.reading import pinned_read, refuse_other, whole_size
 from syncd.s3.translate import Place
 from syncd.s3.translate_wire import translated
 from syncd.s3.wire.answers import Refused
-from syncd.s3.wire.body import Body, BytesBody, FileBody, StreamBody
+from syncd.s3.wire.body import Body
 from syncd.s3.wire.operations import Answer, Bucket, Requested
 from syncd.s3.wire.response import Response
 from syncd.s3.wire.sign import UNSIGNED
@@ -46,6 +43,9 @@ from syncd.s3.wired import Attempt, Wired
 
 UNCLEAR = frozenset({301, 302, 307, 400})
 """What a HEAD is answered with where the bucket is in another region, among other things."""
+
+
+WITH_CHECKSUM = {"x-amz-checksum-mode": "ENABLED"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +112,27 @@ class LeanObjects:
 
     def head(self, key: str) -> ObjectFacts | None:
         """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
+        return self._head(key, None)
 
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        """The same in two: what is called waits for the answer, and asks again where that may help."""
+
+        def begin(wire: Bucket) -> Requested[Answer]:
+            with checkpoint.S3_HEAD:
+                return wire.start_head(key, WITH_CHECKSUM)
+
+        with translated(self.place.at(key)):
+            started = self._wired.start("head", begin)
+        return Awaited(partial(self._head, key, started), started.there, under_way=True)
+
+    def _head(self, key: str, started: Attempt[Answer] | None) -> ObjectFacts | None:
         def once(wire: Bucket) -> Answer:
             with checkpoint.S3_HEAD:
-                return wire.head(key, {"x-amz-checksum-mode": "ENABLED"})
+                return wire.head(key, WITH_CHECKSUM)
 
         with translated(self.place.at(key)):
             try:
-                facts = object_facts(answer_of(self._wired.send("head", once).headers))
+                facts = object_facts(answer_of(self._wired.send("head", once, started=started).headers))
             except Refused as refused:
                 if refused.status in UNCLEAR:  # without a body it does not say where: the SDK finds out
                     return self._rare.head(key)
@@ -206,7 +219,7 @@ class LeanObjects:
     def _write(
         self, key: str, body: BinaryIO, size: int, expect: RemoteExpect, headers: ObjectHeaders, sums: Checksums
     ) -> Write:
-        sent = self._with_sums(_body(body, size), sums)
+        sent = self._with_sums(body_of(body, size), sums)
         own = {**condition(expect, self.capabilities), **sent.parameters}
         return Write(key, sent, headers_of({**own, **described(headers)}), own, headers)
 
@@ -232,7 +245,7 @@ class LeanObjects:
     def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
         """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""
         with translated(self.place.at(key)):
-            sent = self._with_sums(_body(body, size), sums)
+            sent = self._with_sums(body_of(body, size), sums)
             headers = headers_of(sent.parameters)
 
             def once(wire: Bucket) -> Answer:
@@ -247,13 +260,13 @@ class LeanObjects:
         """The body with what it is signed with; it may be read here, to be summed."""
         known = sums_of(sums, checksum=self._how.checksum, capabilities=self.capabilities)
         if self._how.some and not any(name.startswith(("Checksum", "ContentMD5")) for name in known):
-            known |= {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32_base64(_summed(sent, _Crc32()).value)}
+            known |= {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32_base64(summed(sent, Crc32()).value)}
         if sums.sha256 is not None:
             payload = sums.sha256.hex()
         elif self._wired.scheme == "https" or "ChecksumCRC64NVME" in known:
             payload = UNSIGNED
         else:
-            payload = _summed(sent, hashlib.sha256()).hexdigest()
+            payload = summed(sent, hashlib.sha256()).hexdigest()
         return Outgoing(sent, known, payload)
 
     def _received(self, count: int) -> None:
@@ -326,55 +339,3 @@ class LeanBody:
             for piece in self._response:
                 self._received(len(piece))
                 yield bytes(piece)
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A body on its way: its checksums as parameters, and what its request is signed with."""
-
-    body: Body
-    parameters: Parameters
-    payload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A PUT of one object. `own`: what its headers say apart from what is said `about` it."""
-
-    key: str
-    sent: Outgoing
-    headers: dict[str, str]
-    own: Parameters
-    about: ObjectHeaders
-
-
-def _body(source: BinaryIO, size: int) -> Body:
-    """What is given to the wire: the bytes themselves where they are few or in memory, the file where it may be."""
-    where = getattr(source, "fileno_span", lambda: None)()
-    if where is not None:
-        fd, offset, length = where
-        return FileBody(fd, offset, length, getattr(source, "went", None))
-    if isinstance(source, io.BytesIO):
-        start = source.tell()
-        # no `getbuffer`: collected as a part of a cycle, it ends the process (CPython up to 3.12)
-        held = memoryview(source.getvalue())[start : start + size]
-        if len(held) < size:
-            raise Stale(f"the file ended {size - len(held)} bytes early while it was sent")
-        return BytesBody(held)
-    sent = sendable(source, size, sha256=None)
-    return BytesBody(sent) if isinstance(sent, bytes) else StreamBody(sent, size)
-
-
-def _summed(body: Body, sum: Any) -> Any:
-    """That sum once it has seen the whole body."""
-    for piece in body.pieces():
-        sum.update(piece)
-    return sum
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self.value = 0
-
-    def update(self, piece: bytes) -> None:
-        self.value = zlib.crc32(piece, self.value)

@@ -103,8 +103,12 @@ class Bucket:
 
     def head(self, key: str, headers: Mapping[str, str]) -> Answer:
         """What an answer to GET would say before its body."""
-        with self._start("HEAD", self._path(key), "", headers, EMPTY, None).answer() as response:
-            return Answer(response.status, response.headers)
+        return self.start_head(key, headers).answer()
+
+    def start_head(self, key: str, headers: Mapping[str, str]) -> Requested[Answer]:
+        """The same in two."""
+        sent = self._start("HEAD", self._path(key), "", headers, EMPTY, None)
+        return Requested(lambda: _alone(sent.answer()), sent.there)
 
     def list(self, prefix: str, token: str = "") -> bytes:
         """One page of what is below that prefix, as the store wrote it."""
@@ -151,6 +155,12 @@ class Bucket:
                 if response.status != 412 and response.status < 500:  # elsewhere the word decides what it means
                     raise
         raise Refused(response.status, response.headers, said, keys)
+
+
+def _alone(response: Response) -> Answer:
+    """What has no body."""
+    with response:
+        return Answer(response.status, response.headers)
 
 
 def _written(response: Response) -> Answer:

@@ -1,0 +1,34 @@
+"""One look at where a small new file goes: asked for at once, and answered for when others are under way too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.core.model import ObjectFacts
+from syncd.engine.context import Context
+from syncd.engine.step import Step
+from syncd.errors import Stale
+from syncd.ports import Awaited
+
+
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """A HEAD under way, for a store that holds no precondition. For the thread that asked."""
+
+    step: Step
+    answer: Awaited[ObjectFacts | None]
+
+    @classmethod
+    def start(cls, context: Context, step: Step) -> Lookout:
+        """Ask what lies there. RemoteError."""
+        return cls(step, context.objects.start_head(context.key(step.path)))
+
+    def there(self) -> bool:
+        """Whether nobody has to wait for the answer."""
+        return self.answer.there()
+
+    def absent(self) -> Step:
+        """The step, as nothing lies there. Stale where something does; RemoteError."""
+        if self.answer.take() is not None:
+            raise Stale(self.step.path)
+        return self.step

@@ -1,0 +1,117 @@
+"""Where a store holds no If-None-Match, a look goes before each write of the short way, many under way at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from support.fake_store import EVERYTHING, FakeObjects
+from support.trash_host import TrashHost, trash_host
+from syncd.core.model import LocalStat, Mode, ObjectFacts
+from syncd.core.paths import RelPath
+from syncd.engine.cycle import Cycle
+from syncd.engine.pool import Pool
+from syncd.engine.report import CycleReport
+from syncd.errors import RemoteError, RemoteKind
+from syncd.lifecycle.stop import Stop
+from syncd.ports import Awaited
+
+NAMES = [f"{number:02}" for number in range(31)]
+"""16 of them go together: a thread takes one, then two, then four."""
+
+
+class Asking(FakeObjects):
+    """Answers a look when it is asked, and says so."""
+
+    def __init__(self) -> None:
+        super().__init__(capabilities=replace(EVERYTHING, put_if_none_match=False))
+        self.asked: Callable[[str], object] = lambda key: None
+        self.most = self.open = 0
+
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        answer = self.head(key)
+        self.open += 1
+        self.most = max(self.most, self.open)
+        self.asked(key)
+        return Awaited(partial(self._heard, answer), under_way=True)
+
+    def _heard(self, answer: ObjectFacts | None) -> ObjectFacts | None:
+        self.open -= 1
+        return answer
+
+
+@pytest.fixture
+def store() -> Asking:
+    return Asking()
+
+
+@pytest.fixture
+def host(tmp_path: Path, store: Asking) -> Iterator[TrashHost]:
+    """An upload pair and some new files; whatever goes the long way is kept by name."""
+    with trash_host(tmp_path, mode=Mode.UPLOAD, bucket=store) as made:
+        for name in NAMES:
+            made.write(name, name.encode())
+        yield made
+
+
+def run(host: TrashHost, *, stop: Stop | None = None) -> tuple[CycleReport, list[str]]:
+    """One pass on one thread, and the paths that went the long way: it alone asks whether a file is ready."""
+    host.clock.seconds += 60
+    long_way: list[str] = []
+
+    def ready(path: RelPath, _: LocalStat) -> bool:
+        long_way.append(str(path))
+        return True
+
+    context = replace(host.context, ready=ready, stop=stop or host.context.stop)
+    with closing(Pool(1)) as pool:
+        return Cycle(context, pool, host.backlog, once=lambda *_: True).run(), long_way
+
+
+def there(host: TrashHost) -> dict[str, bytes]:
+    found = {key.removeprefix("p/"): body for key, body in host.bucket.contents().items()}
+    return {name: body for name, body in found.items() if not name.startswith(".syncd/")}
+
+
+def test_new_files_are_looked_for_together_and_go_the_short_way(host: TrashHost, store: Asking) -> None:
+    _, long_way = run(host)
+    assert there(host) == {name: name.encode() for name in NAMES}
+    assert long_way == []
+    assert (store.requests["head"], store.requests["put"]) == (len(NAMES), len(NAMES))
+    assert store.most == 16
+
+
+def test_what_came_there_after_the_listing_is_never_written_over(host: TrashHost, store: Asking) -> None:
+    name = NAMES[20]
+    store.asked = lambda key: store.plant(f"p/{name}", b"another's") if key == f"p/{NAMES[14]}" else None
+    _, long_way = run(host)
+    assert set(long_way) == {name}
+    assert b"another's" in store.contents().values()
+    others = [other for other in NAMES if other != name]
+    assert {other: there(host)[other] for other in others} == {other: other.encode() for other in others}
+
+
+def test_a_look_that_is_denied_fails_its_file_alone(host: TrashHost, store: Asking) -> None:
+    store.fail_next("head", RemoteError(RemoteKind.DENIED, "403"))
+    report, _ = run(host)
+    assert report.errors == 1
+    assert set(there(host)) == set(NAMES[1:])
+    report, _ = run(host)
+    assert there(host) == {name: name.encode() for name in NAMES}
+
+
+def test_after_a_stop_nothing_is_sent_on_the_ground_of_a_look(host: TrashHost, store: Asking) -> None:
+    stop = Stop()
+    store.asked = lambda key: stop.drain() if key == f"p/{NAMES[-1]}" else None
+    report, _ = run(host, stop=stop)
+    assert report.stopped
+    assert set(there(host)) == set(NAMES[:15])
+    assert all(host.context.claims.take(RelPath(name)) for name in NAMES)
+    host.context.claims.release_all(RelPath(name) for name in NAMES)
+    run(host)
+    assert there(host) == {name: name.encode() for name in NAMES}
