@@ -137,9 +137,18 @@ class RcloneServer:
 
     def new_bucket(self, name: str) -> str:
         """Made by a request: the server keeps what folders it saw."""
+        self._client().create_bucket(Bucket=name)
+        return name
+
+    def read_in(self, bucket: str) -> None:
+        """Let it list a bucket once: it reads every file for its ETag then, which is no cost of who comes first."""
+        for _ in self._client().get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            pass
+
+    def _client(self) -> Any:
         import boto3
 
-        client = boto3.client(
+        return boto3.client(
             "s3",
             endpoint_url=self.url,
             region_name=REGION,
@@ -147,8 +156,6 @@ class RcloneServer:
             aws_secret_access_key=SECRET_KEY,
             verify=str(self.ca_file) if self.ca_file else None,
         )
-        client.create_bucket(Bucket=name)
-        return name
 
     def held(self, bucket: str, prefix: str) -> Sums:
         return sums_of(self.folder / bucket / prefix)

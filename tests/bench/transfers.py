@@ -150,6 +150,7 @@ def _there(world: World, server: Server, bucket: str, shape: Shape) -> Sums:
         case RcloneServer():
             tree = world.tree(shape)
             linked(tree.root, server.folder / bucket / PREFIX)
+            server.read_in(bucket)
             return tree.sums
     raise AssertionError(server)
 

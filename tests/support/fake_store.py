@@ -225,7 +225,8 @@ class FakeObjects:
             return None if found is None else self._facts(found)
 
     def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
-        return Awaited(partial(self.head, key))
+        answer = self.head(key)
+        return Awaited(lambda: answer, under_way=True)
 
     @contextmanager
     def get(

@@ -141,7 +141,8 @@ class FusedObjects:
         return self._fuse.through("head", lambda: self._bucket.head(key))
 
     def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
-        return Awaited(partial(self.head, key))
+        answer = self.head(key)
+        return Awaited(lambda: answer, under_way=True)
 
     def get(
         self, key: str, *, expect: ETag, start: int = 0, length: int | None = None

@@ -171,7 +171,7 @@ class ModelHost:
             digester=Digester,
             ready=lambda *_: True,
             quiet=lambda path, _: len(path) % 2 == 0,  # by both ways
-            crew=Crew(spare=0),
+            crew=Crew(streams=1),
         )
 
     def run_pass(self, *, dry: bool = False) -> Passed:

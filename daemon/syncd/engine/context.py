@@ -43,6 +43,7 @@ class Endpoint:
     `twins`: names of hosts that were seen to write there under our id. `missed`: capabilities whose lack was told.
     `proven_until`: seconds since the epoch; after it nothing is cleaned before a canary has passed again. `tried_at`:
     when the last one failed that was sent since; `trouble`: why. `silent`: an answer to a PUT showed no checksum.
+    `unranged`: nobody probed it, and it gave no range of an object.
     """
 
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -53,6 +54,7 @@ class Endpoint:
     tried_at: float = 0.0
     trouble: str = ""
     silent: bool = False
+    unranged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

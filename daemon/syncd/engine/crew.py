@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 AT_ONCE = 4
 """So many pieces of one file are under way at once."""
 
-SPARE = 8
-"""So many helpers all large files of a pair share: the more files there are, the fewer each one needs."""
+STREAMS = 8
+"""So many pieces of all large files of a pair at about: the more files there are, the fewer helpers each one needs."""
 
 T = TypeVar("T")
 
 
 class Crew:
-    """Helpers for who works on a large file. A caller who finds none works alone."""
+    """Helpers for who works on a large file. A caller who finds none works alone, and looks again at each piece."""
 
-    def __init__(self, spare: int = SPARE) -> None:
-        self._spare = threading.BoundedSemaphore(spare) if spare else None
+    def __init__(self, streams: int = STREAMS) -> None:
+        self._streams = streams
+        self._busy = 0  # callers and helpers
+        self._lock = threading.Lock()
 
     def each(self, tasks: Sequence[T], work: Callable[[T], object], *, most: int = AT_ONCE) -> None:
         """Do `work` on every task, begun in order, the caller among others. The first failure ends all and is raised.
@@ -29,38 +31,67 @@ class Crew:
         When it returns or raises, nobody is at it any more.
         """
         rest = _Rest(tasks)
-        with ExitStack() as leaving:
-            helpers = self._helpers(min(most, len(tasks)) - 1, leaving)
-            if not helpers:
-                rest.work_off(work)
-                return
-            with ThreadPoolExecutor(helpers, thread_name_prefix="transfer part") as threads:
-                helping = [threads.submit(rest.work_off, work) for _ in range(helpers)]
-                rest.work_off(work)
+        helping: list[Future[None]] = []
+        with self._caller(), ThreadPoolExecutor(max(most - 1, 1), thread_name_prefix="transfer part") as threads:
+
+            def lead(task: T) -> None:
+                while rest.left and sum(not one.done() for one in helping) < most - 1 and self._hire():
+                    with self._unless_lost():
+                        helping.append(threads.submit(self._help, rest, work))
+                work(task)
+
+            rest.work_off(lead)
         for one in helping:
             one.result(timeout=0)
 
-    def _helpers(self, wanted: int, leaving: ExitStack) -> int:
-        """How many there are just now; they are free again when `leaving` ends."""
-        count = 0
-        while self._spare is not None and count < wanted and self._spare.acquire(blocking=False):
-            leaving.callback(self._spare.release)
-            count += 1
-        return count
+    def _help(self, rest: _Rest[T], work: Callable[[T], object]) -> None:
+        try:
+            rest.work_off(work, goes_on=lambda: self._busy <= self._streams)
+        finally:
+            self._leave()
+
+    @contextmanager
+    def _caller(self) -> Iterator[None]:
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    @contextmanager
+    def _unless_lost(self) -> Iterator[None]:
+        """A helper that was hired and could not begin is free again."""
+        try:
+            yield
+        except BaseException:
+            self._leave()
+            raise
+
+    def _hire(self) -> bool:
+        with self._lock:
+            free = self._busy < self._streams
+            self._busy += free
+            return free
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._busy -= 1
 
 
 class _Rest(Generic[T]):
     """What nobody has begun yet."""
 
     def __init__(self, tasks: Sequence[T]) -> None:
+        self.left = len(tasks)
         self._tasks: Iterator[T] = iter(tasks)
         self._lock = threading.Lock()
         self._failed = False
 
-    def work_off(self, work: Callable[[T], object]) -> None:
-        """Take one after the other, until none is left or somebody failed."""
+    def work_off(self, work: Callable[[T], object], *, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Take one after the other, until none is left, somebody failed, or it does not go on."""
         try:
-            while (task := self._next()) is not None:
+            while goes_on() and (task := self._next()) is not None:
                 work(task[0])
         except BaseException:
             self._failed = True
@@ -71,5 +102,6 @@ class _Rest(Generic[T]):
             if self._failed:
                 return None
             for task in self._tasks:
+                self.left -= 1
                 return (task,)
             return None

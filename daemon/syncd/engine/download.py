@@ -10,15 +10,15 @@ from syncd import events
 from syncd.core.model import Digest, ETag, HashType, ObjectFacts
 from syncd.core.paths import RelPath
 from syncd.engine.checksum import disagrees
-from syncd.engine.context import Context
+from syncd.engine.context import Context, Endpoint
 from syncd.engine.ranged import LARGE, Ranged
 from syncd.errors import RemoteError, RemoteKind, Stale
-from syncd.ports import Capabilities, Hashes, LocalExpect, Openness, Placed, Temporary, Unchanged
+from syncd.ports import Hashes, LocalExpect, Openness, Placed, Temporary, Unchanged
 
 TRIES = 3
 
-NO_RANGES = frozenset({RemoteKind.REJECTED, RemoteKind.CORRUPT})
-"""What an answer to a range is taken for where the store does not know ranges: it comes whole then."""
+NO_RANGES = frozenset({RemoteKind.REJECTED, RemoteKind.CORRUPT, RemoteKind.DENIED})
+"""What an answer to a range, or to the look before it, is taken for where a store does not know them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +52,14 @@ def download(
     """
     measured = list(doubted)
     received = 0
-    in_ranges = size is not None and size > LARGE and _may_give_ranges(context.capabilities)
-    for _ in range(TRIES - len(doubted)):
+    in_ranges = size is not None and size > LARGE and _may_give_ranges(context.endpoint)
+    while len(measured) < TRIES:
         with context.tree.temporary() as temporary:
             receive = _receive_ranges if in_ranges else _receive
             try:
                 facts, hashes, count = receive(context, path, key, etag, size, temporary, doubted=bool(measured))
-            except RemoteError as error:
-                if not (in_ranges and _knows_no_ranges(context.capabilities, error)):
+            except (RemoteError, Stale) as error:
+                if not (in_ranges and _means_no_ranges(context.endpoint, error)):
                     raise
                 in_ranges = False
                 continue
@@ -85,13 +85,20 @@ def download(
     )
 
 
-def _may_give_ranges(capabilities: Capabilities) -> bool:
+def _may_give_ranges(endpoint: Endpoint) -> bool:
     """Nobody probes where nothing is written: then the first answer tells."""
-    return capabilities.ranged_get or not capabilities.probed_at
+    capabilities = endpoint.capabilities
+    return capabilities.ranged_get or not (capabilities.probed_at or endpoint.unranged)
 
 
-def _knows_no_ranges(capabilities: Capabilities, error: RemoteError) -> bool:
-    return not capabilities.probed_at and error.kind in NO_RANGES
+def _means_no_ranges(endpoint: Endpoint, error: RemoteError | Stale) -> bool:
+    """Whether a failure may be that of the ranges: all of it, asked for in one, tells what else it was."""
+    if endpoint.capabilities.probed_at:
+        return False
+    if isinstance(error, Stale):
+        return True
+    endpoint.unranged = endpoint.unranged or error.kind in NO_RANGES
+    return endpoint.unranged
 
 
 def say_spoilt(context: Context, path: RelPath, key: str, problem: str) -> None:
@@ -141,6 +148,8 @@ def _receive_ranges(
     if facts is None or facts.etag != etag:
         raise Stale(path)
     _refuse_size(path, facts, size)
+    if not (context.capabilities.ranged_get or _vouched_for(facts)):
+        return _receive(context, path, key, etag, size, temporary, doubted=doubted)
     digester = context.digester(types(context, facts, doubted=doubted))
     transfer = context.transfers.begin(pair=context.pair.name, path=path, direction="down", total_bytes=facts.size)
     try:
@@ -150,12 +159,17 @@ def _receive_ranges(
     return facts, digester.result(), count
 
 
+def _vouched_for(facts: ObjectFacts) -> bool:
+    """Whether something that is said of the whole is held against its bytes: ranges that nobody probed need that."""
+    return facts.digest is not None or (facts.checksum or "").startswith("CRC64NVME:")
+
+
 def types(context: Context, facts: ObjectFacts, *, doubted: bool = False) -> frozenset[str]:
     """Which hashes of the bytes are held against what is said of them. `doubted`: what was said did not fit once."""
     types = {context.pair.hash.value} | ({"md5", "crc64nvme"} if doubted else set())
     if facts.digest is not None:
         types.add(facts.digest.type.value)
-    if facts.checksum is not None and facts.checksum.startswith("CRC64NVME:"):
+    if (facts.checksum or "").startswith("CRC64NVME:"):
         types.add("crc64nvme")
     if _etag_is_md5(context, facts):
         types.add("md5")

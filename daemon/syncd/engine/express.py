@@ -8,6 +8,7 @@ is not as it was seen goes the long way, which looks at all three sides again.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
@@ -63,7 +64,7 @@ class Express:
         """Send all, then hear what became of each: so many wait for the store at once, without a thread for each."""
         renamed = self._renamed(items)
         looks: list[Lookout] = []
-        shipped: list[Shipment] = []
+        shipped: deque[Shipment] = deque()
 
         def send(step: Step) -> None:
             if (shipment := group.tried(step, partial(self._started, step, files))) is not None:
@@ -88,6 +89,11 @@ class Express:
                 group.done(shipment.step, uploaded(self._context, shipment.step, there))
             return True
 
+        def meanwhile() -> None:
+            while shipped and shipped[0].there() and hear(shipped.popleft()):
+                pass
+            group.commit()
+
         with self._context.tree.small_files() as files:
             with self._turn:
                 for path, stat in items:
@@ -100,7 +106,7 @@ class Express:
                         look(step)
                     else:
                         send(step)
-            self._turn.as_they_come(looks, see)
+            self._turn.as_they_come(looks, see, before_waiting=meanwhile)
             self._turn.as_they_come(shipped, hear, before_waiting=group.commit)
 
     def _over(self) -> bool:

@@ -10,25 +10,34 @@ from syncd.engine.step import Step
 from syncd.errors import Stale
 from syncd.ports import Awaited
 
+FRESH_S = 0.5
+"""Another host may write after a look: who waited for so long behind others looks again, by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
     """A HEAD under way, for a store that holds no precondition. For the thread that asked."""
 
+    context: Context
     step: Step
     answer: Awaited[ObjectFacts | None]
+    asked_at: float  # by the monotonic clock
 
     @classmethod
     def start(cls, context: Context, step: Step) -> Lookout:
-        """Ask what lies there. RemoteError."""
-        return cls(step, context.objects.start_head(context.key(step.path)))
+        """Ask what lies there. RemoteError; Stale where nothing is asked before its answer is taken."""
+        asked_at = context.clock.monotonic()
+        answer = context.objects.start_head(context.key(step.path))
+        if not answer.under_way:
+            raise Stale(step.path)
+        return cls(context, step, answer, asked_at)
 
     def there(self) -> bool:
         """Whether nobody has to wait for the answer."""
         return self.answer.there()
 
     def absent(self) -> Step:
-        """The step, as nothing lies there. Stale where something does; RemoteError."""
-        if self.answer.take() is not None:
+        """The step, as nothing lies there. Stale where something does, or may by now; RemoteError."""
+        if self.answer.take() is not None or self.context.clock.monotonic() - self.asked_at > FRESH_S:
             raise Stale(self.step.path)
         return self.step

@@ -67,11 +67,12 @@ class HotFolder(Worker):
             return None
         if not self.section.working:
             self._keep_waiting(context, dirty)
+            self._forget_later(dirty)
             return LOOK_FOR_ROOT_S  # what is dirty stays known to the next pass
         if dirty or TIMER in reasons:
             with self.progress.waiting("a place among the transfers"):
                 self._path(context).run(dirty)
-            self._later = {path: at for path, at in self._later.items() if path not in dirty}
+            self._forget_later(dirty)
             self.section.changed()
         return self._next_due()
 
@@ -81,6 +82,10 @@ class HotFolder(Worker):
         for path in paths:
             self._later.setdefault(RelPath(str(path)), now + AGAIN_S)
         return {path for path, at in self._later.items() if at <= now}
+
+    def _forget_later(self, paths: Iterable[RelPath]) -> None:
+        for path in paths:
+            self._later.pop(path, None)
 
     def _next_due(self) -> float | None:
         now = self.clock.monotonic()

@@ -40,7 +40,7 @@ def test_every_task_is_done_once_and_so_many_at_once() -> None:
 
 
 def test_helpers_are_shared_and_who_finds_none_works_alone() -> None:
-    crew, busy, alone = Crew(spare=2), Seen(), Seen()
+    crew, busy, alone = Crew(streams=3), Seen(), Seen()
     caller = threading.Thread(target=lambda: crew.each(range(9), busy.work, most=4))
     caller.start()
     eventually(lambda: busy.now == 3, within=60, what="the caller and two helpers are at it")
@@ -56,6 +56,57 @@ def test_helpers_are_shared_and_who_finds_none_works_alone() -> None:
     later.gate.set()
     caller.join(timeout=60)
     assert (busy.most, len(busy.done), len(later.done)) == (3, 9, 9)
+
+
+def test_who_works_alone_gets_helpers_when_others_are_through() -> None:
+    crew, first, second = Crew(streams=3), Seen(), Seen()
+    one = threading.Thread(target=lambda: crew.each(range(3), first.work, most=3))
+    one.start()
+    eventually(lambda: first.now == 3, within=60, what="all helpers are at the first file")
+    step = threading.Event()
+
+    def work(task: int) -> None:
+        if task:
+            second.work(task)
+        else:
+            assert step.wait(timeout=60)
+
+    other = threading.Thread(target=lambda: crew.each(range(9), work, most=3))
+    other.start()
+    first.gate.set()
+    one.join(timeout=60)
+    step.set()
+    eventually(lambda: second.now == 3, within=60, what="they are at the second")
+    second.gate.set()
+    other.join(timeout=60)
+    assert sorted(second.done) == list(range(1, 9))
+
+
+def test_helpers_make_room_for_callers() -> None:
+    crew, second = Crew(streams=3), Seen()
+    steps = threading.Semaphore(0)
+    by: list[str] = []
+
+    def work(task: int) -> None:
+        assert steps.acquire(timeout=60)
+        by.append(threading.current_thread().name)
+
+    one = threading.Thread(target=lambda: crew.each(range(12), work, most=3), name="caller")
+    one.start()
+    eventually(lambda: crew._busy == 3, within=60, what="two helpers")
+    others = [threading.Thread(target=lambda: crew.each(range(1), second.work)) for _ in range(2)]
+    for other in others:
+        other.start()
+    eventually(lambda: second.now == 2, within=60, what="two more callers")
+    steps.release(3)
+    eventually(lambda: crew._busy == 3, within=60, what="each helper ended its piece and went")
+    steps.release(9)
+    one.join(timeout=60)
+    assert (len(by), by[3:]) == (12, ["caller"] * 9)
+    second.gate.set()
+    for other in others:
+        other.join(timeout=60)
+    assert crew._busy == 0
 
 
 def test_the_first_failure_is_raised_and_nothing_new_begins() -> None:

@@ -7,42 +7,54 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
 from support.fake_store import EVERYTHING, FakeObjects
+from support.processes import eventually
 from support.trash_host import TrashHost, trash_host
 from syncd.core.model import LocalStat, Mode, ObjectFacts
 from syncd.core.paths import RelPath
 from syncd.engine.cycle import Cycle
+from syncd.engine.lookout import FRESH_S
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
 from syncd.errors import RemoteError, RemoteKind
 from syncd.lifecycle.stop import Stop
-from syncd.ports import Awaited
+from syncd.ports import Awaited, PutAnswer
 
 NAMES = [f"{number:02}" for number in range(31)]
 """16 of them go together: a thread takes one, then two, then four."""
 
 
 class Asking(FakeObjects):
-    """Answers a look when it is asked, and says so."""
+    """Sends at once, as a wire does; what is done to it when a look is asked, and when its answer is taken."""
 
     def __init__(self) -> None:
         super().__init__(capabilities=replace(EVERYTHING, put_if_none_match=False))
         self.asked: Callable[[str], object] = lambda key: None
+        self.heard: Callable[[str], object] = lambda key: None
+        self.at_once = True
         self.most = self.open = 0
 
     def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        if not self.at_once:
+            return Awaited(partial(self.head, key))
         answer = self.head(key)
         self.open += 1
         self.most = max(self.most, self.open)
         self.asked(key)
-        return Awaited(partial(self._heard, answer), under_way=True)
+        return Awaited(partial(self._hear, key, answer), under_way=True)
 
-    def _heard(self, answer: ObjectFacts | None) -> ObjectFacts | None:
+    def _hear(self, key: str, answer: ObjectFacts | None) -> ObjectFacts | None:
         self.open -= 1
+        self.heard(key)
         return answer
+
+    def start_put(self, key: str, body: BinaryIO, size: int, **more: Any) -> Awaited[PutAnswer]:
+        answer = self.put(key, body, size, **more)
+        return Awaited(lambda: answer, lambda: True, under_way=True)
 
 
 @pytest.fixture
@@ -94,6 +106,78 @@ def test_what_came_there_after_the_listing_is_never_written_over(host: TrashHost
     assert b"another's" in store.contents().values()
     others = [other for other in NAMES if other != name]
     assert {other: there(host)[other] for other in others} == {other: other.encode() for other in others}
+
+
+@pytest.mark.parametrize("late_s", [FRESH_S / 2, FRESH_S * 2], ids=["in time", "late"])
+def test_who_waited_for_long_behind_a_slow_answer_looks_again(host: TrashHost, store: Asking, late_s: float) -> None:
+    """Another host writes `20` after its look; the answer to the look before, `19`, is slow."""
+    before, name = f"p/{NAMES[19]}", f"p/{NAMES[20]}"
+    hand = Moving(host.clock)
+    host.context = replace(host.context, clock=hand)
+
+    def slow(key: str) -> None:
+        if key == before:
+            hand.gone_s += late_s
+            if late_s > FRESH_S:
+                store.plant(name, b"another's")
+
+    store.heard = slow
+    _, long_way = run(host)
+    if late_s > FRESH_S:
+        assert set(long_way) >= set(NAMES[19:])
+        assert b"another's" in store.contents().values()
+    else:
+        assert long_way == []
+
+
+class Moving:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self.gone_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def monotonic(self) -> float:
+        at: float = self._clock.monotonic()
+        return at + self.gone_s
+
+
+def test_a_plane_that_asks_only_when_the_answer_is_taken_goes_the_long_way(host: TrashHost, store: Asking) -> None:
+    """Else all looks would be asked before all writes, each of them waited for."""
+    store.at_once = False
+    _, long_way = run(host)
+    assert set(long_way) == set(NAMES)
+    assert there(host) == {name: name.encode() for name in NAMES}
+
+
+def test_what_arrived_is_recorded_while_a_look_is_waited_for(host: TrashHost, store: Asking) -> None:
+    waited: list[bool] = []
+
+    def recorded() -> bool:
+        return all(host.context.records.get(RelPath(name)) for name in NAMES[:-1])
+
+    def wait(key: str) -> None:
+        if key == f"p/{NAMES[-1]}":
+            eventually(recorded, within=10, what="the records of all before it")
+            waited.append(True)
+
+    store.heard = wait
+    run(host)
+    assert waited == [True]
+
+
+def test_a_look_whose_answer_is_lost_fails_its_file_alone(host: TrashHost, store: Asking) -> None:
+    def lost(key: str) -> None:
+        if key == f"p/{NAMES[20]}":
+            raise RemoteError(RemoteKind.UNAVAILABLE, "the answer is lost")
+
+    store.heard = lost
+    report, _ = run(host)
+    assert report.errors == 1
+    assert set(there(host)) == set(NAMES) - {NAMES[20]}
 
 
 def test_a_look_that_is_denied_fails_its_file_alone(host: TrashHost, store: Asking) -> None:

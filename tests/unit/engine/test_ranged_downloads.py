@@ -42,7 +42,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 def lone(tmp_path: Path, request: pytest.FixtureRequest) -> LoneHost:
     """A bidirectional pair and one object of eleven ranges."""
     lone = lone_host(tmp_path / "root", mode=Mode.BIDIRECTIONAL)
-    lone.host.context = replace(lone.host.context, crew=Crew(spare=request.param))
+    lone.host.context = replace(lone.host.context, crew=Crew(streams=1 + request.param))
     lone.bucket.plant(KEY, BODY)
     return lone
 
@@ -106,10 +106,13 @@ def test_where_ranges_are_not_proven_it_comes_in_one(tmp_path: Path) -> None:
     assert lone.bucket.requests["get"] == 1
 
 
-def only_downloads(tmp_path: Path, bucket: type[FakeObjects] = FakeObjects) -> LoneHost:
+SAID = {"hash-type": "sha256", "file-hash": hashlib.sha256(BODY).hexdigest()}
+
+
+def only_downloads(tmp_path: Path, bucket: type[FakeObjects] = FakeObjects, said: Any = SAID) -> LoneHost:
     """Where nothing is written nothing is probed."""
     lone = lone_host(tmp_path / "root", mode=Mode.DOWNLOAD, capabilities=Capabilities(), bucket=bucket)
-    lone.bucket.plant(KEY, BODY)
+    lone.bucket.plant(KEY, BODY, metadata=said)
     return lone
 
 
@@ -123,12 +126,14 @@ def test_a_store_that_nobody_probed_is_asked_for_ranges(tmp_path: Path) -> None:
 class Unranged(FakeObjects):
     """It will not give a part of an object."""
 
-    kind = RemoteKind.CORRUPT
+    error: Exception = RemoteError(RemoteKind.CORRUPT, "the store ignored the range that was asked for")
+    ranges = 0
 
     @contextmanager
     def get(self, key: str, **words: Any) -> Iterator[Any]:
         if words.get("length") is not None:
-            raise RemoteError(self.kind, "the store ignored the range that was asked for")
+            self.ranges += 1
+            raise self.error
         with super().get(key, **words) as body:
             yield body
 
@@ -136,21 +141,52 @@ class Unranged(FakeObjects):
 class Refusing(Unranged):
     """And says so."""
 
-    kind = RemoteKind.REJECTED
+    error = RemoteError(RemoteKind.REJECTED, "no ranges here")
+
+
+class Vague(Unranged):
+    """It has another ETag for what is only a part."""
+
+    error = Stale(KEY)
+
+
+class Blind(FakeObjects):
+    """Its objects may be read, and not looked at."""
+
+    def head(self, key: str) -> Any:
+        raise RemoteError(RemoteKind.DENIED, "403")
 
 
 class Unavailable(Unranged):
     """Or there is another reason."""
 
-    kind = RemoteKind.UNAVAILABLE
+    error = RemoteError(RemoteKind.UNAVAILABLE, "not now")
 
 
-@pytest.mark.parametrize("bucket", [Unranged, Refusing])
+@pytest.mark.parametrize("bucket", [Unranged, Refusing, Vague, Blind])
 def test_an_object_comes_whole_where_no_range_is_given(tmp_path: Path, bucket: type[FakeObjects]) -> None:
     lone = only_downloads(tmp_path, bucket)
     lone.run()
     assert (lone.files(), temporaries(lone)) == ({"big": BODY}, [])
     assert lone.bucket.requests["get"] == 1
+
+
+def test_a_store_that_gave_no_range_is_not_asked_again(tmp_path: Path) -> None:
+    lone = only_downloads(tmp_path, Unranged)
+    lone.bucket.plant("p/other", BODY, metadata=SAID)
+    lone.host.context = replace(lone.host.context, crew=Crew(streams=1))
+    lone.run()
+    assert lone.files() == {"big": BODY, "other": BODY}
+    assert cast(Unranged, lone.bucket).ranges == 1
+
+
+def test_all_tries_are_left_to_an_object_that_comes_whole(tmp_path: Path) -> None:
+    lone = only_downloads(tmp_path, Unranged)
+    lone.bucket.flip_next_read(KEY)
+    lone.bucket.flip_next_read(KEY)
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 3
 
 
 def test_a_store_that_is_not_there_is_not_asked_for_the_whole_instead(tmp_path: Path) -> None:
@@ -171,11 +207,17 @@ class Elsewhere(FakeObjects):
 
 
 def test_ranges_that_nobody_probed_and_that_are_not_the_object_are_followed_by_the_whole(tmp_path: Path) -> None:
-    lone = lone_host(tmp_path / "root", mode=Mode.DOWNLOAD, capabilities=Capabilities(), bucket=Elsewhere)
-    lone.bucket.plant(KEY, BODY, metadata={"hash-type": "sha256", "file-hash": hashlib.sha256(BODY).hexdigest()})
+    lone = only_downloads(tmp_path, Elsewhere)
     lone.run()
     assert lone.files() == {"big": BODY}
     assert lone.bucket.requests["get"] == 12
+
+
+def test_where_nothing_is_said_of_the_whole_no_range_is_believed_that_nobody_probed(tmp_path: Path) -> None:
+    lone = only_downloads(tmp_path, Elsewhere, {})
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 1
 
 
 @pytest.mark.parametrize("in_ranges", [True, False], ids=["in ranges", "in one"])
@@ -215,7 +257,7 @@ class Backwards(FakeObjects):
 
 def test_ranges_that_come_before_their_turn_are_hashed_in_order(tmp_path: Path) -> None:
     lone = lone_host(tmp_path / "root", mode=Mode.BIDIRECTIONAL, bucket=Backwards)
-    lone.host.context = replace(lone.host.context, crew=Crew(spare=1))
+    lone.host.context = replace(lone.host.context, crew=Crew(streams=2))
     lone.bucket.plant(KEY, BODY)
     lone.run()
     assert lone.files() == {"big": BODY}

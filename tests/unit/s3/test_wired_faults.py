@@ -15,7 +15,7 @@ import pytest
 
 from support.scripted import Said, Scripted, refusal
 from syncd.config.types import S3
-from syncd.core.model import ETag
+from syncd.core.model import ETag, ObjectFacts
 from syncd.errors import ItemError, RemoteError, RemoteKind
 from syncd.ports import Capabilities, Checksums, Matches, ObjectHeaders, Unchecked
 from syncd.s3.facts import http_seconds
@@ -81,6 +81,7 @@ CALLS: dict[str, Callable[[LeanObjects], object]] = {
     "get": lambda store: store.get("k", expect=TAG).__enter__(),
     "head": lambda store: store.head("k"),
     "start_get": lambda store: store.start_get("k", expect=TAG),
+    "start_head": lambda store: store.start_head("k"),
 }
 
 
@@ -165,30 +166,54 @@ def test_a_read_that_http_cannot_carry_is_rejected_however_it_begins(store: Stor
 # --- a look that is refused without a word -------------------------------------------------------------------
 
 
+Looking = Callable[[LeanObjects], ObjectFacts | None]
+LOOKS: dict[str, Looking] = {
+    "in one": lambda store: store.head("k"),
+    "in two": lambda store: store.start_head("k").take(),
+}
+
+
+@pytest.fixture(params=LOOKS.values(), ids=LOOKS.keys())
+def look(request: pytest.FixtureRequest) -> Looking:
+    """Both ways to ask what lies at a key."""
+    chosen: Looking = request.param
+    return chosen
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "requests"),
     [(403, RemoteKind.DENIED, 1), (429, RemoteKind.THROTTLED, 1), (503, RemoteKind.THROTTLED, 1)],
 )
 def test_a_look_that_is_refused_is_not_repeated_by_the_sdk(
-    store: Store, status: int, kind: RemoteKind, requests: int
+    store: Store, look: Looking, status: int, kind: RemoteKind, requests: int
 ) -> None:
     made, server = store(*[Said(status=status)] * 4)
     with pytest.raises(RemoteError) as refused:
-        made.head("k")
+        look(made)
     assert refused.value.kind is kind
     assert len(server.asked) == requests
 
 
-def test_a_look_at_what_is_not_there_asks_once_whether_the_bucket_is(store: Store) -> None:
+def test_a_look_at_what_is_not_there_asks_once_whether_the_bucket_is(store: Store, look: Looking) -> None:
     made, server = store(Said(status=404), OK, Said(status=404))
-    assert made.head("k") is None
-    assert made.head("k") is None
+    assert look(made) is None
+    assert look(made) is None
     assert len(server.asked) == 3
 
 
-def test_a_look_that_may_be_elsewhere_is_left_to_the_sdk(store: Store) -> None:
+def test_two_looks_are_under_way_at_once_and_each_gets_its_own_answer(store: Store) -> None:
+    made, server = store(OK, Said(status=404), OK)
+    first, second = made.start_head("a"), made.start_head("b")
+    assert first.under_way
+    assert second.under_way
+    found = [second.take(), first.take()]
+    assert sorted(facts is None for facts in found) == [False, True]
+    assert {asked.target for asked in server.asked} >= {"/bucket/a", "/bucket/b"}
+
+
+def test_a_look_that_may_be_elsewhere_is_left_to_the_sdk(store: Store, look: Looking) -> None:
     made, server = store(Said(status=400), OK)
-    facts = made.head("k")
+    facts = look(made)
     assert facts is not None
     assert facts.etag == TAG
     assert len(server.asked) == 2

@@ -171,6 +171,26 @@ def test_a_path_that_somebody_has_waits_its_time_and_holds_up_no_other(tmp_path:
         claims.release(RelPath("held"))
         hand.tick(AGAIN_S)
         eventually(lambda: "held" in small.objects(), within=WITHIN, what="the file that was held")
+        tried = len(tries)
+        small.write("last", b"last")
+        hot.wake(EVENT, hints.Closed(RelPath("last")))
+        eventually(lambda: "last" in small.objects(), within=WITHIN, what="one more")
+        assert len(tries) == tried + 1, "it is done with"
+
+
+def test_a_file_of_a_new_folder_that_somebody_has_is_looked_at_again(tmp_path: Path) -> None:
+    """No event told of it, so that nothing else would bring it back before a pass."""
+    with small_section(tmp_path, mode=Mode.UPLOAD, watch=False) as small:
+        small.section.run_pass()
+        claims = small.section.open().claims
+        assert claims.take(RelPath("new/held"))
+        small.hot.start()
+        small.write("new/held", b"held")
+        small.write("new/fine", b"fine")
+        hear(small, hints.FolderAppeared(RelPath("new")))
+        eventually(lambda: "new/fine" in small.objects(), within=WITHIN, what="the other file")
+        claims.release(RelPath("new/held"))
+        eventually(lambda: "new/held" in small.objects(), within=WITHIN, what="the file that was held")
 
 
 class Counting(Pool):

@@ -164,7 +164,7 @@ class _Lines:
 
 
 def _filled(connection: Connection, buffer: memoryview, pace: Pace) -> int:
-    """As many bytes as come within a moment, and then one at least; 0 at the end."""
+    """What comes within a moment, and a byte at least; 0 at the end. It is handed out when more came after that."""
     began, count = time.monotonic(), 0
     while count < len(buffer):
         more = connection.receive(buffer[count:])
