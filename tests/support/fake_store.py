@@ -104,6 +104,9 @@ class FakeObjects:
     by name, for copies from one to another.
     """
 
+    marks = True
+    """Whether pages tell by their marks which are the same."""
+
     def __init__(
         self,
         *,
@@ -213,7 +216,8 @@ class FakeObjects:
                     (key.encode(), key) for key in self._live if key.startswith(prefix) and key.encode() > after
                 )
                 rows = [_row(self._live[key]) for _, key in found[: self._page_size]]
-                page = ListPage(rows, last=len(found) <= self._page_size)
+                mark = hash(tuple(rows)) if self.marks else None
+                page = ListPage(rows, last=len(found) <= self._page_size, mark=mark)
             yield page
             if page.last:
                 return

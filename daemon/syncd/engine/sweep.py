@@ -7,7 +7,7 @@ were when all of it was settled is settled now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from itertools import chain
 
@@ -18,6 +18,7 @@ from syncd.core.paths import RelPath
 from syncd.engine.context import Context
 from syncd.engine.merge import Row, merge
 from syncd.engine.sight import Seer, Sight
+from syncd.ports import ListPage
 
 LONGEST = 4096
 """Files of one stretch that are held in memory; one that has more is merged as it streams."""
@@ -30,7 +31,7 @@ class Still:
     """A stretch as it was when all of it was settled; equal ones are settled alike."""
 
     files: int  # a hash of paths and stats
-    objects: int  # of listed rows
+    objects: int  # of listed rows, or their mark
     records: tuple[int, int]  # how many, and the newest commit number
 
 
@@ -90,20 +91,21 @@ class Sweep:
             if not (page.objects or page.last):
                 continue
             last = "" if page.last else page.objects[-1].key[len(self._context.pair.prefix) :]
-            yield from self._stretch(files, page.objects, after, last)
+            yield from self._stretch(files, page, after, last)
             if self._context.stop.stopped():
                 return
             after = last
         self._memory.kept = self._found
 
-    def _stretch(self, files: _Files, objects: Sequence[ListedObject], after: str, last: str) -> Iterator[Row]:
+    def _stretch(self, files: _Files, page: ListPage, after: str, last: str) -> Iterator[Row]:
         """The asking rows of the names behind `after`, up to `last` ("": to the end)."""
         assert self._memory is not None
         held = files.until(last, LONGEST)
         whole = len(held) < LONGEST and not (held and self._context.pair.cleanup)
         still = seen = None
         if whole:
-            still = Still(hash(tuple(held)), hash(tuple(objects)), self._context.records.mark(after, last))
+            objects = page.mark if page.mark is not None else hash(tuple(page.objects))
+            still = Still(hash(tuple(held)), objects, self._context.records.mark(after, last))
             known = self._memory.kept.get(after)
             if known is not None and known[0] == still:
                 self._found[after] = known
@@ -117,7 +119,7 @@ class Sweep:
         )
         yield from self._asking(
             iter(held) if whole else chain(held, files.streamed(last)),
-            self._seer.objects(objects),
+            self._seer.objects(page.objects),
             self._seer.wanted(rows),
         )
         if still is not None and self._quiet and problems == self._sight.problems.total():

@@ -34,10 +34,14 @@ RemoteExpect = Absent | Matches | Unchecked
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """Up to a thousand rows, keys strictly increasing as UTF-8 bytes within and across pages."""
+    """Up to a thousand rows, keys strictly increasing as UTF-8 bytes within and across pages.
+
+    `mark`: where two pages of this process have the same, their rows are the same. None: that is not known.
+    """
 
     objects: Sequence[ListedObject]
     last: bool
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

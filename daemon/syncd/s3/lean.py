@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from syncd import checkpoint
 from syncd.core.model import ETag, ListedObject, ObjectFacts
@@ -28,10 +28,11 @@ from syncd.ports import (
 from syncd.s3 import listing
 from syncd.s3.facts import ARCHIVES, answer_of, any_checksum, crc32_base64, object_facts, parse_etag, put_answer
 from syncd.s3.gateway import Boto3Objects
-from syncd.s3.list_parse import parse
+from syncd.s3.list_parse import Listed, parse
 from syncd.s3.outgoing import Crc32, Outgoing, Write, body_of, summed
 from syncd.s3.parameters import byte_range, condition, described, headers_of, sums_of
 from syncd.s3.reading import pinned_read, refuse_other, whole_size
+from syncd.s3.recall import Recall, Recalled
 from syncd.s3.translate import Place
 from syncd.s3.translate_wire import translated
 from syncd.s3.wire.answers import Refused
@@ -83,6 +84,7 @@ class LeanObjects:
         self._rare = rare
         self._wired = wired
         self._how = sums
+        self._recall = Recall("")
 
     @property
     def incomplete(self) -> frozenset[str]:
@@ -97,18 +99,28 @@ class LeanObjects:
 
     def list(self, prefix: str) -> Iterator[ListPage]:
         """All objects below prefix in key order, up to a thousand a page. RemoteError where that is not sure."""
-        return listing.pages(lambda token: self._list_page(prefix, token), prefix, self.place.at(prefix))
+        before = self._recall if self._recall.prefix == prefix else Recall(prefix)
+        now = Recall(prefix)
+        yield from listing.pages(
+            lambda token: self._list_page(prefix, token, before, now), prefix, self.place.at(prefix)
+        )
+        self._recall = now
 
-    def _list_page(self, prefix: str, token: str) -> listing.Fetched:
-        def once(wire: Bucket) -> Any:
+    def _list_page(self, prefix: str, token: str, before: Recall, now: Recall) -> listing.Fetched:
+        def once(wire: Bucket) -> tuple[bytes, Listed]:
             with checkpoint.S3_LIST:
-                return parse(wire.list(prefix, token))
+                body = wire.list(prefix, token)
+            return body, parse(body, before.pages)
 
         with translated(self.place.at(prefix)):
-            page = self._wired.send("list", once)
+            body, page = self._wired.send("list", once)
         self._rare.saw_bucket()
-        rows = [ListedObject(key, size, ETag(etag), at, kind in ARCHIVES) for key, size, etag, at, kind in page.rows]
-        return listing.Fetched(rows=rows, truncated=page.truncated, token=page.token)
+        brief = None if page.mark is None else before.pages.get(page.mark)
+        rows: Sequence[ListedObject]
+        rows = _objects(page) if brief is None else Recalled(brief, lambda: _objects(parse(body)))
+        now.keep(page.mark, rows)
+        again = brief is not None
+        return listing.Fetched(rows=rows, truncated=page.truncated, token=page.token, mark=page.mark, again=again)
 
     def head(self, key: str) -> ObjectFacts | None:
         """Facts of one object, or None where there is none. RemoteError MISSING where there is no bucket."""
@@ -320,6 +332,10 @@ class LeanObjects:
     def delete(self, key: str, *, expect: Matches | Unchecked) -> None:
         """Delete one object. One that is gone already is no error; Stale where it changed."""
         self._rare.delete(key, expect=expect)
+
+
+def _objects(page: Listed) -> list[ListedObject]:
+    return [ListedObject(key, size, ETag(etag), at, kind in ARCHIVES) for key, size, etag, at, kind in page.rows]
 
 
 class LeanBody:

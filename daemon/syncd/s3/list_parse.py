@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
@@ -34,24 +34,57 @@ Texts = Iterable[tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page. `token`: what the next page is asked with, "" where none was named."""
+    """One page. `token`: what the next page is asked with, "" where none was named.
+
+    `mark`: a hash of its rows as they came, where they came plain: equal ones are of equal rows.
+    """
 
     rows: list[Row]
     truncated: bool
     token: str
+    mark: int | None = field(default=None, compare=False)
 
 
-def parse(body: bytes) -> Listed:
-    """The page that an answer's body is. Garbled where it is anything else, or only half of one."""
-    envelope, texts = _by_pattern(body) or _by_expat(body)
-    truncated = envelope.get("IsTruncated", "").strip()
-    if truncated not in {"true", "false"}:
-        raise NoListing("the answer is no listing")
+def parse(body: bytes, known: Container[int] = ()) -> Listed:
+    """The page that an answer's body is. Garbled where it is anything else, or only half of one.
+
+    Where its mark is `known` its rows are left out.
+    """
+    outline = _outline(body)
+    if outline is not None and outline.mark in known:
+        return outline
+    plain = _by_pattern(body)
+    envelope, texts = plain or _by_expat(body)
+    truncated, token = _envelope(envelope)
     try:
         rows = _rows(texts, decode=envelope.get("EncodingType") == "url")
     except (ValueError, OverflowError) as error:
         raise NoListing(f"the listing has a row that makes no sense: {error}") from error
-    return Listed(rows, truncated == "true", envelope.get("NextContinuationToken", ""))
+    return Listed(rows, truncated, token, outline.mark if plain and outline else None)
+
+
+def _envelope(envelope: Mapping[str, str]) -> tuple[bool, str]:
+    truncated = envelope.get("IsTruncated", "").strip()
+    if truncated not in {"true", "false"}:
+        raise NoListing("the answer is no listing")
+    return truncated == "true", envelope.get("NextContinuationToken", "")
+
+
+def _outline(body: bytes) -> Listed | None:
+    """The page without its rows, which are left as they came. None where it has none, or is not plain around them."""
+    start, end = _span(body)
+    around = b"%s<Contents/>%s" % (body[:start], body[end:])
+    if start < 0 or end < start or not _is_plain(around):
+        return None
+    envelope, marked = _by_expat(around, row=dict.fromkeys(FIELDS, ""))
+    if len(list(marked)) != 1:
+        return None
+    return Listed([], *_envelope(envelope), hash((body[start:end], envelope.get("EncodingType"))))
+
+
+def _span(body: bytes) -> tuple[int, int]:
+    """Where the rows are."""
+    return body.find(FIRST), body.rfind(LAST) + len(LAST)
 
 
 def _rows(texts: Texts, *, decode: bool) -> list[Row]:
@@ -115,7 +148,7 @@ _shapes: dict[str, _Shape] = {}
 
 def _by_pattern(body: bytes) -> tuple[dict[str, str], Texts] | None:
     """The texts of a page whose rows all have the shape of its first; None: look closer."""
-    start, end = body.find(FIRST), body.rfind(LAST) + len(LAST)
+    start, end = _span(body)
     if start < 0 or end < start or not _is_plain(body):
         return None
     envelope, marked = _by_expat(body[:start] + b"<Contents/>" + body[end:], row=dict.fromkeys(FIELDS, ""))

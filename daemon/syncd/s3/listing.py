@@ -17,11 +17,16 @@ from syncd.s3.translate import Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """One page as a plane read it. `truncated` None: the answer did not say. `token`: where the next one is."""
+    """One page as a plane read it. `truncated` None: the answer did not say. `token`: where the next one is.
 
-    rows: list[ListedObject]
+    `mark`: as of the ListPage. `again`: its rows were found in order below that prefix before.
+    """
+
+    rows: Sequence[ListedObject]
     truncated: bool | None
     token: str = ""
+    mark: int | None = None
+    again: bool = False
 
 
 Fetch = Callable[[str], Fetched]
@@ -42,12 +47,13 @@ def pages(fetch: Fetch, prefix: str, place: Place) -> Iterator[ListPage]:
         page = fetch(token)
         if page.truncated is None:  # a page of some other server would be an empty bucket
             raise _broken(place, "the answer is no listing")
-        last_key = _in_order([row.key for row in page.rows], last_key, prefix, place)
+        rows = (page.rows[0], page.rows[-1])[: len(page.rows)] if page.again else page.rows
+        last_key = _in_order([row.key for row in rows], last_key, prefix, place)
         if not page.truncated:
-            yield ListPage(page.rows, last=True)
+            yield ListPage(page.rows, last=True, mark=page.mark)
             return
         token = _next_token(page, seen, place)
-        yield ListPage(page.rows, last=False)
+        yield ListPage(page.rows, last=False, mark=page.mark)
 
 
 def _in_order(keys: list[str], last_key: str | None, prefix: str, place: Place) -> str | None:

@@ -23,9 +23,11 @@ from syncd.store.pairs import PairStore
 NAMES = [f"{folder}{number:02}" for folder in ("", "a/", "b c/", "ä/") for number in range(6)]
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[TrashHost]:
-    with trash_host(tmp_path, mode=Mode.BIDIRECTIONAL, bucket=FakeObjects(page_size=5)) as made:
+@pytest.fixture(params=[True, False], ids=["marked pages", "unmarked"])
+def host(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[TrashHost]:
+    bucket = FakeObjects(page_size=5)
+    bucket.marks = request.param
+    with trash_host(tmp_path, mode=Mode.BIDIRECTIONAL, bucket=bucket) as made:
         for name in NAMES:
             made.write(name, name.encode())
         yield made

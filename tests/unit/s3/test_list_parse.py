@@ -247,6 +247,34 @@ def test_a_listing_with_a_byte_flipped_is_read_as_botocore_reads_it_or_is_an_err
     assert said == theirs(bytes(spoilt))
 
 
+@settings(deadline=None)
+@given(pages(), st.data())
+def test_rows_are_left_out_where_they_are_those_that_are_known_and_nowhere_else(
+    body: bytes, data: st.DataObject
+) -> None:
+    known = parse(body)
+    if known.mark is None:
+        return
+    assert parse(body, {known.mark}) == Listed([], known.truncated, known.token)
+    spoilt = bytearray(body)
+    spoilt[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        said = parse(bytes(spoilt), {known.mark})
+    except Garbled:
+        return
+    whole = theirs(bytes(spoilt))
+    assert (said.truncated, said.token) == (whole.truncated, whole.token)
+    assert whole.rows == (known.rows if said.mark == known.mark else said.rows)
+
+
+def test_the_same_bytes_are_other_rows_where_they_are_encoded() -> None:
+    rows = "<Contents><Key>a%2Bb</Key><Size>1</Size><ETag>e</ETag></Contents>"
+    plain, encoded = page(rows), page(rows, before="<EncodingType>url</EncodingType>")
+    assert [row[0] for listed in (parse(plain), parse(encoded)) for row in listed.rows] == ["a%2Bb", "a+b"]
+    assert parse(plain).mark != parse(encoded).mark
+    assert parse(plain).mark == parse(page(rows, truncated="true", before="<KeyCount>1</KeyCount>")).mark
+
+
 def test_a_row_nested_elsewhere_is_no_row_of_the_listing() -> None:
     assert parse(page(f"<Other>{ROW}</Other>")).rows == []
 
