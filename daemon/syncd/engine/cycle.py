@@ -30,6 +30,7 @@ from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
+from syncd.engine.rereads import Rereads
 from syncd.engine.sight import Sight
 from syncd.engine.step import Step
 from syncd.engine.sweep import Memory, Sweep
@@ -135,11 +136,14 @@ class Cycle:
         down = Arrivals(
             self._context, self._site, self._pool, self._ends(newest, lambda listed: listed), turn, self._breaker
         )
+        again = Rereads(
+            self._context, self._site, self._pool, self._ends(newest, lambda seen: seen.listed), turn, self._breaker
+        )
 
         def moved() -> None:
             self._moved()
-            up.hurry()
-            down.hurry()
+            for way in (up, down, again):
+                way.hurry()
 
         sweep = Sweep(
             self._context,
@@ -150,12 +154,14 @@ class Cycle:
             newest=newest,
             memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
         )
-        with closing(up), closing(down):
+        with closing(up), closing(down), closing(again):
             for path, stat, listed, record in sweep.rows(self._under):
                 if self._stopped() or self._breaker.tripped:
                     break
-                if record is None and not self._dry and self._goes_short(path, stat, listed, up, down):
-                    continue
+                if not self._dry:
+                    short = record is None and self._goes_short(path, stat, listed, up, down)
+                    if short or (record is not None and again.offer(path, stat, listed, record)):
+                        continue
                 self._hand_out(partial(self._look, path, listed, newest))
 
     def _goes_short(
