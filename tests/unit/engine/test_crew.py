@@ -84,23 +84,24 @@ def test_who_works_alone_gets_helpers_when_others_are_through() -> None:
 
 def test_helpers_make_room_for_callers() -> None:
     crew, second = Crew(streams=3), Seen()
-    steps = threading.Semaphore(0)
+    helpers, caller = threading.Event(), threading.Event()
     by: list[str] = []
 
     def work(task: int) -> None:
-        assert steps.acquire(timeout=60)
-        by.append(threading.current_thread().name)
+        name = threading.current_thread().name
+        by.append(name)
+        assert (caller if name == "caller" else helpers).wait(timeout=60)
 
     one = threading.Thread(target=lambda: crew.each(range(12), work, most=3), name="caller")
     one.start()
-    eventually(lambda: crew._busy == 3, within=60, what="two helpers")
+    eventually(lambda: len(by) == 3, within=60, what="two helpers")
     others = [threading.Thread(target=lambda: crew.each(range(1), second.work)) for _ in range(2)]
     for other in others:
         other.start()
     eventually(lambda: second.now == 2, within=60, what="two more callers")
-    steps.release(3)
+    helpers.set()
     eventually(lambda: crew._busy == 3, within=60, what="each helper ended its piece and went")
-    steps.release(9)
+    caller.set()
     one.join(timeout=60)
     assert (len(by), by[3:]) == (12, ["caller"] * 9)
     second.gate.set()
