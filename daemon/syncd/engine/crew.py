@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, TypeVar
+
+from syncd.engine.pool import Promise
 
 AT_ONCE = 4
 """So many pieces of one file are under way at once."""
@@ -31,18 +34,26 @@ class Crew:
         When it returns or raises, nobody is at it any more.
         """
         rest = _Rest(tasks)
-        helping: list[Future[None]] = []
-        with self._caller(), ThreadPoolExecutor(max(most - 1, 1), thread_name_prefix="transfer part") as threads:
+        helping: list[Promise] = []
 
-            def lead(task: T) -> None:
-                while rest.left and sum(not one.done() for one in helping) < most - 1 and self._hire():
-                    with self._unless_lost():
-                        helping.append(threads.submit(self._help, rest, work))
-                work(task)
+        def lead(task: T) -> None:
+            while rest.left and sum(not one.future.done() for one in helping) < most - 1 and self._hire():
+                helper = Promise(partial(self._help, rest, work), room=False)
+                try:
+                    threading.Thread(target=helper.keep, name="transfer part", daemon=True).start()
+                except RuntimeError:  # no thread can be had: it goes on alone
+                    self._leave()
+                    break
+                helping.append(helper)
+            work(task)
 
-            rest.work_off(lead)
+        with self._caller():
+            try:
+                rest.work_off(lead)
+            finally:
+                wait([one.future for one in helping])
         for one in helping:
-            one.result(timeout=0)
+            one.future.result(timeout=0)
 
     def _help(self, rest: _Rest[T], work: Callable[[T], object]) -> None:
         try:
@@ -58,15 +69,6 @@ class Crew:
             yield
         finally:
             self._leave()
-
-    @contextmanager
-    def _unless_lost(self) -> Iterator[None]:
-        """A helper that was hired and could not begin is free again."""
-        try:
-            yield
-        except BaseException:
-            self._leave()
-            raise
 
     def _hire(self) -> bool:
         with self._lock:
@@ -94,7 +96,8 @@ class _Rest(Generic[T]):
             while goes_on() and (task := self._next()) is not None:
                 work(task[0])
         except BaseException:
-            self._failed = True
+            with self._lock:
+                self._failed, self.left = True, 0
             raise
 
     def _next(self) -> tuple[T] | None:

@@ -151,6 +151,7 @@ class Cycle:
             once=self._once,
             cleans=self._site.cleans,
             moved=moved,
+            paged=again.flush,  # nobody else gets what it holds, and a listing may take its time
             newest=newest,
             memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
         )

@@ -52,6 +52,7 @@ def download(
     """
     measured = list(doubted)
     received = 0
+    gave_none = False
     in_ranges = size is not None and size > LARGE and _may_give_ranges(context.endpoint)
     while len(measured) < TRIES:
         with context.tree.temporary() as temporary:
@@ -61,7 +62,7 @@ def download(
             except (RemoteError, Stale) as error:
                 if not (in_ranges and _means_no_ranges(context.endpoint, error)):
                     raise
-                in_ranges = False
+                in_ranges, gave_none = False, not isinstance(error, Stale)
                 continue
             received += count
             digest = hashes.digest(context.pair.hash)
@@ -70,6 +71,7 @@ def download(
             if not problem and metadata_denies(facts, hashes):
                 problem = _denied(context, path, key, facts, hashes, twice=measured[-1:] == [digest])
             if not problem:
+                context.endpoint.unranged |= gave_none
                 temporary.finish(mtime_ns=mtime_ns(facts))
                 _refuse_opened(context, path, expect)
                 placed = context.tree.place(temporary, path, expect=expect)
@@ -95,10 +97,7 @@ def _means_no_ranges(endpoint: Endpoint, error: RemoteError | Stale) -> bool:
     """Whether a failure may be that of the ranges: all of it, asked for in one, tells what else it was."""
     if endpoint.capabilities.probed_at:
         return False
-    if isinstance(error, Stale):
-        return True
-    endpoint.unranged = endpoint.unranged or error.kind in NO_RANGES
-    return endpoint.unranged
+    return isinstance(error, Stale) or error.kind in NO_RANGES
 
 
 def say_spoilt(context: Context, path: RelPath, key: str, problem: str) -> None:

@@ -31,7 +31,7 @@ from syncd.engine.work import Worksite
 from syncd.ports import Absent, RemoteExpect, SmallFiles, Unchecked
 
 ABSENT = Absent()
-UNCHECKED = Unchecked()
+UNCHECKED = Unchecked(once=True)
 
 
 class Express:
@@ -71,7 +71,7 @@ class Express:
                 shipped.append(shipment)
 
         def look(step: Step) -> None:
-            if (begun := group.tried(step, partial(Lookout.start, self._context, step))) is not None:
+            if (begun := self._asked(step, group)) is not None:
                 looks.append(begun)
 
         def see(begun: Lookout) -> bool:
@@ -108,6 +108,14 @@ class Express:
                         send(step)
             self._turn.as_they_come(looks, see, before_waiting=meanwhile)
             self._turn.as_they_come(shipped, hear, before_waiting=group.commit)
+
+    def _asked(self, step: Step, group: Group[LocalStat]) -> Lookout | None:
+        begun = group.tried(step, partial(Lookout.start, self._context, step))
+        if begun is not None and not begun.answer.under_way:  # each would be waited for, and grow old behind the others
+            self._runs = False
+            group.goes_otherwise(step.path)
+            return None
+        return begun
 
     def _over(self) -> bool:
         """Whether nothing more is begun."""

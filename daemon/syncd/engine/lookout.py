@@ -25,12 +25,9 @@ class Lookout:
 
     @classmethod
     def start(cls, context: Context, step: Step) -> Lookout:
-        """Ask what lies there. RemoteError; Stale where nothing is asked before its answer is taken."""
+        """Ask what lies there. RemoteError."""
         asked_at = context.clock.monotonic()
-        answer = context.objects.start_head(context.key(step.path))
-        if not answer.under_way:
-            raise Stale(step.path)
-        return cls(context, step, answer, asked_at)
+        return cls(context, step, context.objects.start_head(context.key(step.path)), asked_at)
 
     def there(self) -> bool:
         """Whether nobody has to wait for the answer."""

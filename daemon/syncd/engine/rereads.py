@@ -53,7 +53,7 @@ class Rereads:
         self._turn = turn
         self._breaker = breaker
         self._lane: Lane[InStep] = Lane(context, site, pool, ends, self._work)
-        self.hurry, self.close = self._lane.hurry, self._lane.flush
+        self.hurry, self.flush, self.close = self._lane.hurry, self._lane.flush, self._lane.flush
 
     def offer(self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None, record: Record) -> bool:
         """Take a path of which only the content is in question; False where it must go the long way."""
@@ -85,4 +85,4 @@ class Rereads:
         type = record.digest.type
         if content.hashes_of_bytes(self._context, data, frozenset({type.value})).digest(type) != record.digest:
             raise Stale(step.path)
-        return Done(commit=put(step, replace(record, looked_ns=looked_ns), row=None))
+        return Done(commit=put(step, replace(record, looked_ns=looked_ns, seen=None, seen_as=""), row=None))

@@ -13,8 +13,8 @@ from syncd.engine.describe import headers
 from syncd.engine.precondition import own_write, sendable
 from syncd.engine.step import Step
 from syncd.engine.upload import Sent, Uploaded, answer_of, until_sound
-from syncd.errors import Raced, Stale
-from syncd.ports import Awaited, Checksums, Hashes, ObjectHeaders, PutAnswer, RemoteExpect, SmallFiles
+from syncd.errors import Raced, RemoteError, Stale
+from syncd.ports import Awaited, Checksums, Hashes, ObjectHeaders, PutAnswer, RemoteExpect, SmallFiles, Unchecked
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,13 +100,22 @@ class Shipment:
             vouched=intact or sent.same is True,
         )
 
+    def _first(self, started: Awaited[PutAnswer]) -> PutAnswer:
+        """What was answered to the first try; where it stays the only one, nobody knows whether it arrived."""
+        try:
+            return started.take()
+        except RemoteError as error:
+            if isinstance(self.expect, Unchecked) and self.expect.once:
+                raise Raced(self.step.path) from error
+            raise
+
     def _sent(self, expect: RemoteExpect) -> Sent:
         """What was answered; where the bytes arrived spoilt, what another request is."""
         context, key, size = self.context, self.context.key(self.step.path), self.step.stat.size
         started, self.answer = self.answer, None
         try:
             if started is not None:
-                return Sent(answer=started.take(), same=True)
+                return Sent(answer=self._first(started), same=True)
             expect = sendable(context, key, expect)
             body = io.BytesIO(self.data)
             answer = context.objects.put(key, body, size, expect=expect, headers=self.headers, sums=self.sums)

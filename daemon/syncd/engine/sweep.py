@@ -55,6 +55,7 @@ class Memory:
 class Sweep:
     """Walks the three streams side by side, a page of the listing at a time. Use once.
 
+    `paged` is called before the next page is asked for.
     `cleans`: whether a path would be cleaned now, if its record allows it. `newest`: rows of later commits are left to
     the next pass.
     """
@@ -67,6 +68,7 @@ class Sweep:
         once: Callable[[str, str], bool],
         cleans: Callable[[Record | None], bool],
         moved: Callable[[], None],
+        paged: Callable[[], None],
         newest: int,
         memory: Memory | None,
     ) -> None:
@@ -75,6 +77,7 @@ class Sweep:
         self._seer = Seer(context, sight, once)
         self._cleans = cleans
         self._moved = moved
+        self._paged = paged
         self._newest = newest
         self._memory = memory
         self._found: dict[str, tuple[Still, Seen]] = {}
@@ -92,6 +95,7 @@ class Sweep:
                 continue
             last = "" if page.last else page.objects[-1].key[len(self._context.pair.prefix) :]
             yield from self._stretch(files, page, after, last)
+            self._paged()
             if self._context.stop.stopped():
                 return
             after = last

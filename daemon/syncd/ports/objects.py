@@ -26,7 +26,12 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """No precondition can be sent: the endpoint honours none, and the caller has just looked (HEAD)."""
+    """No precondition can be sent: the endpoint honours none, and the caller has just looked (HEAD).
+
+    `once`: it is not sent again by itself, whatever happens: the look would be too old by then.
+    """
+
+    once: bool = False
 
 
 RemoteExpect = Absent | Matches | Unchecked

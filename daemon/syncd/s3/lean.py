@@ -99,7 +99,9 @@ class LeanObjects:
 
     def list(self, prefix: str) -> Iterator[ListPage]:
         """All objects below prefix in key order, up to a thousand a page. RemoteError where that is not sure."""
-        before = self._recall if self._recall.prefix == prefix else Recall(prefix)
+        before = self._recall
+        if before.prefix != prefix:
+            before = Recall(prefix)
         now = Recall(prefix)
         yield from listing.pages(
             lambda token: self._list_page(prefix, token, before, now), prefix, self.place.at(prefix)
@@ -218,7 +220,7 @@ class LeanObjects:
 
             def begin(wire: Bucket) -> Requested[Answer]:
                 with checkpoint.S3_PUT:
-                    return wire.start_put(key, write.sent.body, write.headers, write.sent.payload)
+                    return wire.start_put(key, write.sent.body, write.headers, write.sent.payload, once=write.once)
 
             started = self._wired.start("put", begin)
 
@@ -233,7 +235,8 @@ class LeanObjects:
     ) -> Write:
         sent = self._with_sums(body_of(body, size), sums)
         own = {**condition(expect, self.capabilities), **sent.parameters}
-        return Write(key, sent, headers_of({**own, **described(headers)}), own, headers)
+        once = isinstance(expect, Unchecked) and expect.once
+        return Write(key, sent, headers_of({**own, **described(headers)}), own, headers, once)
 
     def _put(self, write: Write, started: Attempt[Answer] | None) -> PutAnswer:
         """With all metadata; with the essential one alone where the store takes no more."""
@@ -241,7 +244,7 @@ class LeanObjects:
         try:
             answer = self._sent(write, write.headers, started)
         except Refused as refused:
-            if refused.code != "MetadataTooLarge":
+            if refused.code != "MetadataTooLarge" or write.once:
                 raise
             answer = self._sent(write, headers_of({**write.own, **described(write.about, whole=False)}), None)
         self.counts.add(bytes_up=sent.body.size)
@@ -252,7 +255,7 @@ class LeanObjects:
             with checkpoint.S3_PUT:
                 return wire.put(write.key, write.sent.body, headers, write.sent.payload)
 
-        return self._wired.send("put", once, started=started)
+        return self._wired.send("put", once, started=started, again=not write.once)
 
     def put_part(self, key: str, upload_id: str, number: int, body: BinaryIO, size: int, *, sums: Checksums) -> Part:
         """Send one part of `size` bytes from where the body stands. RemoteError MISSING: the upload is gone."""

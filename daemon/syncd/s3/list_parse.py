@@ -77,7 +77,7 @@ def _outline(body: bytes) -> Listed | None:
     if start < 0 or end < start or not _is_plain(around):
         return None
     envelope, marked = _by_expat(around, row=dict.fromkeys(FIELDS, ""))
-    if len(list(marked)) != 1:
+    if len(list(marked)) != 1 or "IsTruncated" not in envelope:
         return None
     return Listed([], *_envelope(envelope), hash((body[start:end], envelope.get("EncodingType"))))
 

@@ -25,13 +25,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A PUT of one object. `own`: what its headers say apart from what is said `about` it."""
+    """A PUT of one object. `own`: what its headers say apart from what is said `about` it. `once`: of `Unchecked`."""
 
     key: str
     sent: Outgoing
     headers: dict[str, str]
     own: Parameters
     about: ObjectHeaders
+    once: bool
 
 
 def body_of(source: BinaryIO, size: int) -> Body:

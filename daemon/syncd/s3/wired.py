@@ -208,10 +208,13 @@ class Wired:
             return Attempt(bucket, partial(_raise, error), _failed)
         return Attempt(bucket, sent.answer, sent.there)
 
-    def send(self, kind: str, once: Callable[[Bucket], T], *, started: Attempt[T] | None = None) -> T:
+    def send(
+        self, kind: str, once: Callable[[Bucket], T], *, started: Attempt[T] | None = None, again: bool = True
+    ) -> T:
         """Let `once` send one request, again where that may help: within the retries, or once for each mended cause.
 
-        `started`: the first attempt, which is under way. Raises what the last attempt raised.
+        `started`: the first attempt, which is under way. Raises what the last attempt raised. Not `again`: there is no
+        other, though what may be mended is.
         """
         around, tried, mended = self.line.around, 0, set[str]()
         while True:
@@ -231,7 +234,10 @@ class Wired:
                     around.counts.add(throttled=int(error.status in SLOWED or error.code == "SlowDown"))
                 elif isinstance(error, Refused):
                     around.limiter.succeeded()
-                if isinstance(error, Refused) and self._mended(error, bucket, mended):
+                better = isinstance(error, Refused) and self._mended(error, bucket, mended)
+                if not again:
+                    raise
+                if better:
                     tried -= 1
                 elif tried > self.line.retries or not may_pass(error) or around.rest(pause_s(tried)):
                     raise

@@ -126,6 +126,39 @@ def test_the_first_failure_is_raised_and_nothing_new_begins() -> None:
     assert len(begun) < 200_000
 
 
+def test_where_no_thread_can_be_had_the_caller_goes_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    crew, done = Crew(), list[int]()
+    crew.each(range(20), done.append)
+    assert done == list(range(20))
+    assert crew._busy == 0
+
+
+def test_nobody_is_hired_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    hired: list[object] = []
+    start, failed = threading.Thread.start, threading.Event()
+
+    def starting(self: threading.Thread) -> None:
+        hired.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", starting)
+
+    def work(task: int) -> None:
+        if task == 0:
+            assert failed.wait(timeout=60)
+        else:
+            failed.set()
+            raise ValueError("a helper's")
+
+    with pytest.raises(ValueError, match="a helper's"):
+        Crew().each(range(200), work, most=2)
+    assert len(hired) == 1
+
+
 def test_a_failure_of_a_helper_is_raised_too() -> None:
     caller = threading.get_ident()
     helping = threading.Event()

@@ -22,7 +22,7 @@ from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
 from syncd.errors import RemoteError, RemoteKind
 from syncd.lifecycle.stop import Stop
-from syncd.ports import Awaited, PutAnswer
+from syncd.ports import Awaited, PutAnswer, Unchecked
 
 NAMES = [f"{number:02}" for number in range(31)]
 """16 of them go together: a thread takes one, then two, then four."""
@@ -178,6 +178,46 @@ def test_a_look_whose_answer_is_lost_fails_its_file_alone(host: TrashHost, store
     report, _ = run(host)
     assert report.errors == 1
     assert set(there(host)) == set(NAMES) - {NAMES[20]}
+
+
+def test_a_write_whose_answer_does_not_come_is_not_sent_again_without_a_look(host: TrashHost, store: Asking) -> None:
+    """Another host writes there meanwhile: what would be sent again would be written over it."""
+    name = NAMES[20]
+    put = store.start_put
+
+    def start_put(key: str, body: BinaryIO, size: int, **more: Any) -> Awaited[PutAnswer]:
+        if key != f"p/{name}":
+            return put(key, body, size, **more)
+        assert more["expect"] == Unchecked(once=True)
+
+        def lost() -> PutAnswer:
+            store.plant(key, b"another's")
+            raise RemoteError(RemoteKind.UNAVAILABLE, "the connection broke")
+
+        return Awaited(lost, under_way=True)
+
+    store.start_put = start_put  # type: ignore[method-assign]
+    _, long_way = run(host)
+    assert set(long_way) == {name}
+    assert b"another's" in store.contents().values()
+
+
+def test_a_write_whose_answer_is_lost_is_known_as_our_own(host: TrashHost, store: Asking) -> None:
+    put = store.start_put
+
+    def start_put(key: str, body: BinaryIO, size: int, **more: Any) -> Awaited[PutAnswer]:
+        put(key, body, size, **more)
+
+        def lost() -> PutAnswer:
+            raise RemoteError(RemoteKind.UNAVAILABLE, "the answer is lost")
+
+        return Awaited(lost, under_way=True)
+
+    store.start_put = start_put  # type: ignore[method-assign]
+    report, long_way = run(host)
+    assert (report.errors, long_way) == (0, [])
+    assert there(host) == {name: name.encode() for name in NAMES}
+    assert store.requests["put"] == len(NAMES)
 
 
 def test_a_look_that_is_denied_fails_its_file_alone(host: TrashHost, store: Asking) -> None:

@@ -180,6 +180,18 @@ def test_a_store_that_gave_no_range_is_not_asked_again(tmp_path: Path) -> None:
     assert cast(Unranged, lone.bucket).ranges == 1
 
 
+def test_a_store_that_gave_nothing_at_all_is_asked_for_ranges_the_next_time(tmp_path: Path) -> None:
+    """Keys that ran out deny a look and a read alike: that tells nothing of ranges."""
+    lone = only_downloads(tmp_path)
+    for call in ("head", "get"):
+        lone.bucket.fail_next(call, RemoteError(RemoteKind.DENIED, "403"))
+    lone.run()
+    assert lone.files() == {}
+    lone.run()
+    assert lone.files() == {"big": BODY}
+    assert lone.bucket.requests["get"] == 1 + 11
+
+
 def test_all_tries_are_left_to_an_object_that_comes_whole(tmp_path: Path) -> None:
     lone = only_downloads(tmp_path, Unranged)
     lone.bucket.flip_next_read(KEY)

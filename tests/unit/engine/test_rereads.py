@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.fake_store import FakeObjects
+from support.processes import eventually
 from support.trash_host import TrashHost, trash_host
 from syncd.core.model import Digest, HashType, Mode, RemoteState, racy
 from syncd.core.paths import RelPath
@@ -17,6 +19,7 @@ from syncd.engine.cycle import Cycle
 from syncd.engine.lane import LARGEST
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
+from syncd.engine.sweep import Memory
 from syncd.lifecycle.stop import Stop
 from syncd.local.small import SmallFiles
 from syncd.ports import Commit
@@ -163,6 +166,30 @@ def test_a_stop_lets_them_go(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -
     assert run(host, stop=stop).stopped
     assert begun == NAMES[:4]
     assert all(host.context.claims.take(RelPath(name)) for name in NAMES)
+
+
+def test_none_is_held_while_the_next_page_is_asked_for(tmp_path: Path) -> None:
+    bucket = FakeObjects(page_size=11)
+    with trash_host(tmp_path, mode=Mode.UPLOAD, bucket=bucket) as host:
+        sent(host)
+        free: list[bool] = []
+
+        def taken() -> None:
+            def all_free() -> bool:
+                claims = host.context.claims
+                return all(claims.take(path) and not claims.release(path) for path in map(RelPath, NAMES[:11]))
+
+            eventually(all_free, within=10, what="those of the first page")
+            free.append(True)
+
+        bucket.intervene("list", lambda: bucket.intervene("list", taken))
+        host.clock.seconds += 60
+        pool = Pool(1)
+        try:
+            Cycle(host.context, pool, host.backlog, once=lambda *_: True, memory=Memory()).run()
+        finally:
+            pool.close()
+        assert free == [True]
 
 
 def test_a_row_that_changed_meanwhile_is_not_written_over(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,6 +267,13 @@ def test_rows_are_left_out_where_they_are_those_that_are_known_and_nowhere_else(
     assert whole.rows == (known.rows if said.mark == known.mark else said.rows)
 
 
+def test_a_page_that_says_between_its_rows_whether_it_is_the_last_is_read_too() -> None:
+    row = "<Contents><Key>{}</Key><Size>1</Size><ETag>e</ETag></Contents>"
+    body = f"<ListBucketResult>{row.format('a')}<IsTruncated>false</IsTruncated>{row.format('b')}</ListBucketResult>"
+    assert [one[0] for one in parse(body.encode()).rows] == ["a", "b"]
+    assert parse(body.encode()).mark is None
+
+
 def test_the_same_bytes_are_other_rows_where_they_are_encoded() -> None:
     rows = "<Contents><Key>a%2Bb</Key><Size>1</Size><ETag>e</ETag></Contents>"
     plain, encoded = page(rows), page(rows, before="<EncodingType>url</EncodingType>")

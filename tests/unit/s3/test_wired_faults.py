@@ -163,6 +163,38 @@ def test_a_read_that_http_cannot_carry_is_rejected_however_it_begins(store: Stor
     assert server.asked == []
 
 
+# --- a write that goes once ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [Said(status=503), Said(400, body=refusal("MetadataTooLarge")), Said(403, body=refusal("RequestTimeTooSkewed"))],
+    ids=["slow down", "too much metadata", "another clock"],
+)
+@pytest.mark.parametrize("once", [True, False], ids=["once", "again"])
+def test_a_write_that_goes_once_is_not_sent_again_for_any_reason(said: Said, once: bool) -> None:
+    with Scripted(said, OK) as server:
+        planes = Planes.to(S3(endpoint_url=server.endpoint, retries=3), Surroundings(rest=lambda _: False))
+        made = planes.store("bucket", Capabilities())
+        started = made.start_put(**written(expect=Unchecked(once=once)))
+        if once:
+            with pytest.raises(RemoteError):
+                started.take()
+        else:
+            assert started.take().etag == TAG
+        assert len(server.asked) == (1 if once else 2)
+
+
+def test_a_write_that_goes_once_is_not_sent_again_where_a_connection_ended_without_a_word() -> None:
+    with Scripted(OK, Said(hang_up=True), OK) as server:
+        planes = Planes.to(S3(endpoint_url=server.endpoint, retries=3), Surroundings(rest=lambda _: False))
+        made = planes.store("bucket", Capabilities())
+        made.put(**written())
+        with pytest.raises(RemoteError):
+            made.start_put(**written(expect=Unchecked(once=True))).take()
+        assert len(server.asked) == 2
+
+
 # --- a look that is refused without a word -------------------------------------------------------------------
 
 

@@ -79,10 +79,10 @@ class Bucket:
         return self.start_put(key, body, headers, payload).answer()
 
     def start_put(
-        self, key: str, body: Body, headers: Mapping[str, str], payload: str, query: str = ""
+        self, key: str, body: Body, headers: Mapping[str, str], payload: str, query: str = "", *, once: bool = False
     ) -> Requested[Answer]:
-        """The same in two."""
-        sent = self._start("PUT", self._path(key), query, headers, payload, body)
+        """The same in two. `once`: as of the Request."""
+        sent = self._start("PUT", self._path(key), query, headers, payload, body, once=once)
         return Requested(lambda: _written(sent.answer()), sent.there)
 
     def put_part(
@@ -125,7 +125,15 @@ class Bucket:
         return f"{self.address.base}/{encoded_path(key)}"
 
     def _start(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], payload: str, body: Body | None
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        payload: str,
+        body: Body | None,
+        *,
+        once: bool = False,
     ) -> Requested[Response]:
         keys = self._keys()
         more = "accept-encoding: identity\r\n" if body is None else f"content-length: {body.size}\r\n"
@@ -140,7 +148,7 @@ class Bucket:
             unsigned=f"{self._agent}{more}",
         )
         target = f"{path}?{query}" if query else path
-        started = self._transport.start(Request(method, target.encode("ascii"), lines, body))
+        started = self._transport.start(Request(method, target.encode("ascii"), lines, body, once))
         return Requested(lambda: self._answered(started.response(), keys), started.there)
 
     def _answered(self, response: Response, keys: Keys) -> Response:

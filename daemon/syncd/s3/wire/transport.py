@@ -129,7 +129,7 @@ class Started:
         self._early: Head | None = None
         transport.metered(request.body)
         connection = transport.take()
-        self._again = connection.used > 0
+        self._again = connection.used > 0 and not request.once
         self._connection: Connection | None = connection  # None: it was closed without a word
         try:
             self._early = transport.sent(connection, request)
