@@ -60,7 +60,7 @@ def download(
             try:
                 facts, hashes, count = receive(context, path, key, etag, size, temporary, doubted=bool(measured))
             except (RemoteError, Stale) as error:
-                if not (in_ranges and _means_no_ranges(context.endpoint, error)):
+                if not (in_ranges and _means_no_ranges(context, error)):
                     raise
                 in_ranges, gave_none = False, not isinstance(error, Stale)
                 continue
@@ -93,9 +93,9 @@ def _may_give_ranges(endpoint: Endpoint) -> bool:
     return capabilities.ranged_get or not (capabilities.probed_at or endpoint.unranged)
 
 
-def _means_no_ranges(endpoint: Endpoint, error: RemoteError | Stale) -> bool:
+def _means_no_ranges(context: Context, error: RemoteError | Stale) -> bool:
     """Whether a failure may be that of the ranges: all of it, asked for in one, tells what else it was."""
-    if endpoint.capabilities.probed_at:
+    if context.capabilities.probed_at or context.stop.abandoned():
         return False
     return isinstance(error, Stale) or error.kind in NO_RANGES
 

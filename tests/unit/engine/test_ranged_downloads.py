@@ -207,6 +207,15 @@ def test_a_store_that_is_not_there_is_not_asked_for_the_whole_instead(tmp_path: 
     assert lone.bucket.requests["get"] == 0
 
 
+def test_a_stop_within_a_range_asks_for_nothing_more(tmp_path: Path) -> None:
+    lone = only_downloads(tmp_path)
+    lone.host.context = replace(lone.host.context, crew=Crew(streams=1))
+    lone.bucket.intervene("get", lone.host.context.stop.abandon)  # type: ignore[attr-defined]  # the real token
+    lone.run()
+    assert lone.bucket.requests["get"] == 1
+    assert lone.files() == {}
+
+
 class Elsewhere(FakeObjects):
     """Its ranges begin at the wrong place."""
 

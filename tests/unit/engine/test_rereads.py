@@ -27,32 +27,29 @@ from syncd.ports import Commit
 NAMES = [f"{number:02}" for number in range(20)]
 
 
+def noted(monkeypatch: pytest.MonkeyPatch, where: type, name: str) -> list[str]:
+    """The paths with which that is called from now on."""
+    seen: list[str] = []
+    act = getattr(where, name)
+
+    def noting(self: object, path: RelPath, *rest: object) -> object:
+        seen.append(str(path))
+        return act(self, path, *rest)
+
+    monkeypatch.setattr(where, name, noting)
+    return seen
+
+
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which files were read the short way."""
-    seen: list[str] = []
-    read = SmallFiles.read
-
-    def reading(self: SmallFiles, path: RelPath, *rest: object) -> bytes:
-        seen.append(str(path))
-        return read(self, path, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(SmallFiles, "read", reading)
-    return seen
+    return noted(monkeypatch, SmallFiles, "read")
 
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which paths were looked at the long way."""
-    seen: list[str] = []
-    decide = Cycle._decide
-
-    def deciding(self: Cycle, path: RelPath, *rest: object) -> bool:
-        seen.append(str(path))
-        return decide(self, path, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Cycle, "_decide", deciding)
-    return seen
+    return noted(monkeypatch, Cycle, "_decide")
 
 
 @pytest.fixture
