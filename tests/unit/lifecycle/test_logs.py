@@ -44,6 +44,14 @@ def terminal() -> Iterator[tuple[TextIO, int]]:
     os.close(master)
 
 
+def line_of(master: int) -> str:
+    """The next line of the terminal, whole: the kernel hands it over in pieces of its own."""
+    said = b""
+    while not said.endswith(b"\n"):
+        said += os.read(master, 4096)
+    return said.decode()
+
+
 def rows(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -112,10 +120,10 @@ def test_a_terminal_gets_colours_unless_told_not_to() -> None:
     with terminal() as (stream, master):
         with logs_to(stream) as logs:
             logs.events.emit(events.DAEMON_READY, version="1")
-        coloured = os.read(master, 4096).decode()
+        coloured = line_of(master)
         with logs_to(stream, NO_COLOR="1") as logs:
             logs.events.emit(events.DAEMON_READY, version="1")
-        plain = os.read(master, 4096).decode()
+        plain = line_of(master)
     assert re.fullmatch(r"\d\d:\d\d:\d\d \x1b\[32minfo   \x1b\[0m daemon\.ready version=1\r\n", coloured)
     assert re.fullmatch(r"\d\d:\d\d:\d\d info    daemon\.ready version=1\r\n", plain)
 
@@ -253,7 +261,7 @@ def test_a_log_file_and_the_terminal_both_get_the_lines(tmp_path: Path) -> None:
     with terminal() as (stream, master):
         with closing(open_logs(settings, clock=HandClock(), stream=stream, environ={})) as logs:
             logs.events.emit(events.DAEMON_READY)
-        assert b"daemon.ready" in os.read(master, 4096)
+        assert "daemon.ready" in line_of(master)
     assert "\x1b" not in (tmp_path / "syncd.log").read_text("utf-8")
 
 
