@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-
-from syncd.app import run
 
 
 def main() -> None:
     """Run the program and leave with its exit code."""
+    gc.disable()  # nothing of what is loaded now is garbage; see syncd.lifecycle.garbage
+    from syncd.app import run
+
     sys.exit(run(sys.argv[1:]))
 
 

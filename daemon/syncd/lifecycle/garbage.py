@@ -10,9 +10,12 @@ YOUNG, MIDDLE, OLD = 50_000, 20, 20
 def collect_seldom() -> None:
     """Call once everything is imported and wired: what is there now stays, and is not looked through again.
 
+    Until then nothing need be collected at all (see `syncd.__main__`).
+
     A pass makes some fifty objects a file, none of them a cycle. By default they are searched for cycles at every
     700th, together with all that the program has ever loaded: a fifth of the CPU of an upload of small files.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
+    gc.enable()
