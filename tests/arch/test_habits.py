@@ -25,7 +25,7 @@ PRINTERS = (
 # waits that no stop token, signal or deadline ends, when they are called with nothing
 ENDLESS = {"join", "wait", "recv", "acquire"}
 BOUNDED = {
-    ("syncd/engine/cycle.py", "_inflight.wait"),  # our own: it looks again twice a second, and a stop ends the tasks
+    ("syncd/engine/cycle.py", "_errands.wait"),  # our own: it looks again twice a second, and a stop ends the tasks
     ("syncd/archive/alone.py", "_inflight.wait"),  # the same
     ("syncd/engine/pool.py", "_room.acquire"),  # room comes when a transfer ends, and a stop ends every transfer
     ("syncd/runtime/lock.py", "self.acquire"),  # our own: flock without waiting

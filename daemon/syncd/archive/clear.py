@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from syncd import events
 from syncd.archive.openness import RECENT_S, may_go, untouched_s
 from syncd.archive.tally import Tally
@@ -10,10 +12,14 @@ from syncd.core.archive import Archive, MemberState, Original
 from syncd.core.model import LocalStat
 from syncd.core.paths import RelPath
 from syncd.engine.prove import Shown, prove_member, shown
+from syncd.engine.turn import Turn
 from syncd.errors import ItemError, Stale
 from syncd.ports import Commit, Openness, TrashRow
 
 MARKED_AT_ONCE = 1000
+
+IN_A_ROW = 64
+"""So many originals go, or stay, between two looks at the root."""
 
 UNLINKING = frozenset({MemberState.UNLINKING})
 
@@ -25,25 +31,32 @@ class Missing(Exception):
 class Clearing:
     """Clears one archive. Each original is asked for in each run at most once, so no file goes in the run it is staged.
 
-    `fresh`: the archive was proven in this run, so that nothing of it can be staged yet.
+    `fresh`: the archive was proven in this run, so that nothing of it can be staged yet. `turn`: of those who clear
+    beside it.
     """
 
-    def __init__(self, folder: BatchFolder, archive: Archive, tally: Tally, *, fresh: bool = False) -> None:
+    def __init__(
+        self, folder: BatchFolder, archive: Archive, tally: Tally, *, fresh: bool = False, turn: Turn | None = None
+    ) -> None:
         self._folder = folder
         self._tree = folder.context.tree
         self._archive = archive
         self._tally = tally
         self._fresh = fresh
+        self._turn = turn or Turn()
         self._shown: Shown | None = None
         self._marks: list[tuple[RelPath, MemberState]] = []
 
     def run(self) -> None:
         """Go through its originals. RemoteError where the endpoint is lost; PairHalted where the root is."""
         try:
-            for original in self._folder.store.originals(self._archive.uuid, states=UNLINKING):
-                if self._folder.context.stop.stopped():
-                    break
-                self._one(original)
+            originals = iter(self._folder.store.originals(self._archive.uuid, states=UNLINKING))
+            while row := list(islice(originals, IN_A_ROW)):
+                with self._turn, self._tree.hold():
+                    for original in row:
+                        if self._folder.context.stop.stopped():
+                            return
+                        self._one(original)
         except Missing:
             self._bring_all_back()
         finally:

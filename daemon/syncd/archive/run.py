@@ -22,6 +22,7 @@ from syncd.core.archive import Archive, ArchiveState
 from syncd.core.batching import Choice, Pack
 from syncd.engine.guarding import may_remove
 from syncd.engine.multipart import abort_open_uploads
+from syncd.engine.turn import Turn
 from syncd.errors import ItemError, PairHalted, RemoteError, SyncdError
 
 AFTER_ERRORS_S = 30.0
@@ -155,12 +156,13 @@ class Run:
         if not self._may_remove:
             self._tally.add(unlinking=sum(archive.files for archive in archives))
             return
-        stop = self._folder.context.stop
-        each(self._folder.pool, archives, lambda one: self._clear_one(one, fresh=fresh), stop=stop)
+        turn = Turn()
 
-    def _clear_one(self, archive: Archive, *, fresh: bool) -> None:
-        Clearing(self._folder, archive, self._tally, fresh=fresh).run()
-        self._moved()
+        def clear(archive: Archive) -> None:
+            Clearing(self._folder, archive, self._tally, fresh=fresh, turn=turn).run()
+            self._moved()
+
+        each(self._folder.pool, archives, clear, stop=self._folder.context.stop)
 
     # --- what it came to ---
 

@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 
@@ -21,10 +20,12 @@ from syncd.engine.backlog import Backlog
 from syncd.engine.breaker import Breaker
 from syncd.engine.clearance import clearance_of
 from syncd.engine.context import Context
+from syncd.engine.departures import Departures
+from syncd.engine.errands import Errands
 from syncd.engine.express import Express
 from syncd.engine.guarding import Verdict, judge, settle_plans
-from syncd.engine.inflight import Inflight
 from syncd.engine.lane import Ends, Seen
+from syncd.engine.looks import Looks
 from syncd.engine.observe import sides_of
 from syncd.engine.obstacle import obstacle
 from syncd.engine.outcome import Outcome, Result
@@ -78,9 +79,10 @@ class Cycle:
         self._held = held
         self._moved = moved
         self._memory = memory
-        self._inflight = Inflight()
         self._lock = threading.Lock()
         self._breaker = Breaker()
+        self._errands = Errands(pool, self._breaker)
+        self._turn = Turn()
 
     def run(self) -> CycleReport:
         """Do the pass. Raises RemoteError or PairHalted where a side was not seen whole; nothing is removed then."""
@@ -93,7 +95,7 @@ class Cycle:
         try:
             self._merge(newest)
         finally:
-            self._inflight.wait()
+            self._errands.wait()
         self._breaker.check()
         self._context.tree.check_root()
         self._spare_newest()
@@ -131,18 +133,19 @@ class Cycle:
     # --- the streams ---
 
     def _merge(self, newest: int) -> None:
-        turn = Turn()
-        up = Express(self._context, self._site, self._pool, self._ends(newest, lambda _: None), turn, self._breaker)
-        down = Arrivals(
-            self._context, self._site, self._pool, self._ends(newest, lambda listed: listed), turn, self._breaker
-        )
-        again = Rereads(
-            self._context, self._site, self._pool, self._ends(newest, lambda seen: seen.listed), turn, self._breaker
-        )
+        parts = self._context, self._site, self._pool
+        up = Express(*parts, self._ends(newest, lambda _: None), self._turn, self._breaker)
+        down = Arrivals(*parts, self._ends(newest, lambda listed: listed), self._turn, self._breaker)
+        again = Rereads(*parts, self._ends(newest, lambda seen: seen.listed), self._turn, self._breaker)
+        looks = Looks(*parts, self._ends(newest, lambda seen: seen.listed), self._turn)
+
+        def paged() -> None:
+            again.flush()  # nobody else gets what they hold, and a listing may take its time
+            looks.flush()
 
         def moved() -> None:
             self._moved()
-            for way in (up, down, again):
+            for way in (up, down, again, looks):
                 way.hurry()
 
         sweep = Sweep(
@@ -151,19 +154,22 @@ class Cycle:
             once=self._once,
             cleans=self._site.cleans,
             moved=moved,
-            paged=again.flush,  # nobody else gets what it holds, and a listing may take its time
+            paged=paged,
             newest=newest,
             memory=None if self._dry or self._context.pair.layout == "buckets" else self._memory,
         )
-        with closing(up), closing(down), closing(again):
+        with closing(up), closing(down), closing(again), closing(looks):
             for path, stat, listed, record in sweep.rows(self._under):
                 if self._stopped() or self._breaker.tripped:
                     break
                 if not self._dry:
-                    short = record is None and self._goes_short(path, stat, listed, up, down)
-                    if short or (record is not None and again.offer(path, stat, listed, record)):
+                    if record is None:
+                        short = self._goes_short(path, stat, listed, up, down)
+                    else:
+                        short = again.offer(path, stat, listed, record) or looks.offer(path, stat, listed, record)
+                    if short:
                         continue
-                self._hand_out(partial(self._look, path, listed, newest))
+                self._errands.hand_out(partial(self._look, path, listed, newest))
 
     def _goes_short(
         self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None, up: Express, down: Arrivals
@@ -175,45 +181,23 @@ class Cycle:
 
     def _ends(self, newest: int, listed_of: Callable[[Seen], ListedObject | None]) -> Ends[Seen]:
         """What becomes of what goes the short way."""
+        return self._ends_of(lambda path, seen: self._otherwise(path, listed_of(seen), newest))
 
+    def _ends_of(self, otherwise: Callable[[RelPath, Seen], bool]) -> Ends[Seen]:
         def dropped(path: RelPath) -> None:
             self._context.claims.release(path)
-            self._inflight.end()
+            self._errands.end()
 
         return Ends(
-            begun=self._inflight.begin,
+            begun=self._errands.begin,
             settled=self._all_finished,
-            failed=lambda step, error: self._counted(partial(self._fail, step, error)),
-            long_way=lambda path, seen: self._counted(partial(self._otherwise, path, listed_of(seen), newest)),
+            failed=lambda step, error: self._errands.run(partial(self._fail, step, error)),
+            long_way=lambda path, seen: self._errands.run(partial(otherwise, path, seen)),
             dropped=dropped,
-            crashed=self._note_crash,
+            crashed=self._errands.note_crash,
         )
 
     # --- one path, on a thread of the pool ---
-
-    def _hand_out(self, task: Callable[[], bool]) -> None:
-        """Run a task that says whether its outcome is still on its way (its claim and its count go with that)."""
-        self._inflight.begin()
-        try:
-            future = self._pool.submit(partial(self._counted, task))
-        except BaseException:
-            self._inflight.end()
-            raise
-        future.add_done_callback(self._note_crash)
-
-    def _counted(self, task: Callable[[], bool]) -> None:
-        on_its_way = False
-        try:
-            on_its_way = task()
-        finally:
-            if not on_its_way:
-                self._inflight.end()
-
-    def _note_crash(self, future: Future[None]) -> None:
-        """What no step expected ends the pass: an unreachable endpoint, a lost root, a broken database, a bug."""
-        error = None if future.cancelled() else future.exception()
-        if error is not None:
-            self._breaker.trip(error)
 
     def _look(self, path: RelPath, listed: ListedObject | None, newest: int) -> bool:
         if self._stopped():
@@ -250,7 +234,7 @@ class Cycle:
             sides = sides_of(self._context, path, listed)
             if not self._dry and self._site.unready(path, sides):
                 return self._wait(path, sides, "still being written")
-            step = self._site.look(path, listed, newest_seq=newest)
+            step = self._site.look(path, sides, newest_seq=newest)
         except Stale as stale:
             return self._wait(path, sides, str(stale) or "changed while it was looked at")
         except (ItemError, RemoteError) as error:
@@ -310,7 +294,7 @@ class Cycle:
         self._breaker.count(outcome)
         self._context.claims.release(outcome.step.path)
         self._moved()
-        self._inflight.end()
+        self._errands.end()
 
     def _fail(self, step: Step, error: SyncdError) -> bool:
         self._finished(self._site.failed(step, error, self.id))
@@ -322,7 +306,7 @@ class Cycle:
             self._breaker.count(outcome)
         self._context.claims.release_all(outcome.step.path for outcome in outcomes)
         self._moved()
-        self._inflight.end(len(outcomes))
+        self._errands.end(len(outcomes))
 
     # --- what was staged ---
 
@@ -333,18 +317,27 @@ class Cycle:
         return judge(self._context, self.steps, self._sight)
 
     def _run_staged(self, verdict: Verdict) -> None:
-        for step in verdict.allowed:
-            if self._stopped() or self._breaker.tripped:
-                break
-            self._hand_out(partial(self._run_one, step))
-        self._inflight.wait()
+        ends: Ends[Step] = self._ends_of(lambda _, step: self._run_claimed(step))
+        out = Departures(self._context, self._site, self._pool, ends, self._turn, self._breaker)
+        with closing(out):
+            for step in verdict.allowed:
+                if self._stopped() or self._breaker.tripped:
+                    break
+                if not out.offer(step):
+                    self._errands.hand_out(partial(self._run_one, step))
+        self._errands.wait()
 
     def _run_one(self, step: Step) -> bool:
         if self._stopped() or not self._context.claims.take(step.path):
             self.tally.add(Outcome(step=step, result=Result.STALE, reason="another worker has it"))
             return False
+        return self._run_claimed(step)
+
+    def _run_claimed(self, step: Step) -> bool:
         on_its_way = False
         try:
+            if self._stopped() or self._breaker.tripped:
+                return False
             if self._breaker.full(step):
                 return self._wait(step.path, step.sides, FULL)
             self._site.run(step, self.id, self._finished)

@@ -101,7 +101,7 @@ def settle(context: Context, parcel: Parcel, sent: Sent) -> Delivered:
         checksum=sent.answer.checksum,
         proof=kind,
     )
-    return Delivered(etag=sent.answer.etag, version_id=sent.answer.version_id, proof=proven(context, record))
+    return Delivered(etag=sent.answer.etag, version_id=sent.answer.version_id, proof=proven(context, record).kind)
 
 
 def _send(context: Context, parcel: Parcel, file: OpenFile, expect: RemoteExpect) -> Sent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncd.core.exhaustive import assert_never
 from syncd.core.rules import Do
-from syncd.engine import removing, transferring
+from syncd.engine import cleaning, removing, transferring
 from syncd.engine.context import Context
 from syncd.engine.done import Done
 from syncd.engine.step import Step
@@ -42,11 +42,11 @@ def execute(context: Context, step: Step) -> Done:  # noqa: RET503  # the match 
         case Do.MARK_DIVERGED:
             return removing.run_mark(context, step, "diverged")
         case Do.CLEAN:
-            return removing.run_clean(context, step)
+            return cleaning.run_clean(context, step)
         case Do.FINISH_CLEANING:
-            return removing.run_finish_cleaning(context, step)
+            return cleaning.run_finish_cleaning(context, step)
         case Do.UNSTAGE:
-            return removing.run_unstage(context, step)
+            return cleaning.run_unstage(context, step)
         case Do.RECORD_CLEANED:
             return removing.run_record_cleaned(context, step)
         case Do.DROP:

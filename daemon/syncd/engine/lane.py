@@ -99,7 +99,8 @@ class Group(Generic[Seen]):
 
     def go_otherwise(self) -> None:
         """Let those go the long way that must."""
-        for path in self._otherwise:
+        otherwise, self._otherwise = self._otherwise, {}
+        for path in otherwise:
             self._ends.long_way(path, self._open.pop(path))
 
     def commit(self) -> None:

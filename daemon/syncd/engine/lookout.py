@@ -1,4 +1,4 @@
-"""One look at where a small new file goes: asked for at once, and answered for when others are under way too."""
+"""One look at the object of a path: asked for at once, and answered for when others are under way too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRESH_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
-    """A HEAD under way, for a store that holds no precondition. For the thread that asked."""
+    """A HEAD under way. For the thread that asked."""
 
     context: Context
     step: Step
@@ -33,8 +33,15 @@ class Lookout:
         """Whether nobody has to wait for the answer."""
         return self.answer.there()
 
+    def seen(self) -> ObjectFacts | None:
+        """What lies there. Stale where that may be another one by now; RemoteError."""
+        facts = self.answer.take()
+        if self.context.clock.monotonic() - self.asked_at > FRESH_S:
+            raise Stale(self.step.path)
+        return facts
+
     def absent(self) -> Step:
-        """The step, as nothing lies there. Stale where something does, or may by now; RemoteError."""
-        if self.answer.take() is not None or self.context.clock.monotonic() - self.asked_at > FRESH_S:
+        """The step, as nothing lies there: what a store that holds no precondition is asked before a write."""
+        if self.seen() is not None:
             raise Stale(self.step.path)
         return self.step

@@ -19,43 +19,58 @@ PROVEN = frozenset({ProofKind.CHECKSUM, ProofKind.PAYLOAD, ProofKind.ETAG, Proof
 UNTRUSTED = "the endpoint is not proven: cleanup waits for its canary"
 
 
-def proven(context: Context, record: Record) -> ProofKind:
-    """The kind of proof of what the record names, reading the object back where nothing proves it (any more).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """An object that was just seen to be there, and proves what the record says. Made by `proven`, `attested` alone."""
+
+    etag: ETag
+    kind: ProofKind
+
+
+def proven(context: Context, record: Record) -> Attested:
+    """Look at what the record names, and read it back where nothing proves it (any more).
 
     Raises Stale where the object is another one by now, RemoteError where what came back is not ours.
     """
     if record.etag is None or record.digest is None:
         raise Stale(record.path)
     key = context.key(record.path)
-    facts = context.objects.head(key)
-    if facts is None or facts.etag != record.etag or facts.size != record.size:
-        raise Stale(record.path)
-    if still_proves(context.capabilities, record, facts):
-        return record.proof
+    seen = attested(context, record, context.objects.head(key))
+    if seen is not None:
+        return seen
     if read_back(context, key, record.etag, record.digest.type) != record.digest:
         raise RemoteError(
             RemoteKind.CORRUPT,
             f"{key}: what S3 gives back is not what was sent",
             hint="the local file stays, and is the good one: put it there again with `aws s3 cp`",
         )
-    return ProofKind.READBACK
+    return Attested(etag=record.etag, kind=ProofKind.READBACK)
 
 
-def prove(context: Context, record: Record, staged: LocalStat) -> Proof | None:
+def attested(context: Context, record: Record, facts: ObjectFacts | None) -> Attested | None:
+    """The same by a look of just now alone; None where the object has to be read back. Stale: it is another one."""
+    if facts is None or facts.etag != record.etag or facts.size != record.size:
+        raise Stale(record.path)
+    if not still_proves(context.capabilities, record, facts):
+        return None
+    return Attested(etag=facts.etag, kind=record.proof)
+
+
+def prove(context: Context, record: Record, staged: LocalStat, seen: Attested) -> Proof | None:
     """Allow the unlink of a staged file: its bytes are the recorded ones, and the object with them is there now.
 
     None: they are not the recorded ones. Raises Stale too where no canary of late vouches for the endpoint.
     """
     assert record.digest is not None
     refuse_untrusted(context)
-    kind = proven(context, record)
+    if seen.etag != record.etag:
+        raise Stale(record.path)
     with context.tree.open_staged(record.path) as file:
         if file.fstat() != staged:
             raise Stale(record.path)
         if _digest(context, file, record.digest, staged.size) != record.digest:
             return None
-    assert record.etag is not None
-    return Proof(path=record.path, staged=staged, digest=record.digest, etag=record.etag, kind=kind)
+    return Proof(path=record.path, staged=staged, digest=record.digest, etag=seen.etag, kind=seen.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,16 +30,16 @@ from syncd.ports import SmallFiles
 
 @dataclass(frozen=True, slots=True)
 class InStep:
-    """A path whose three sides agree, as far as their looks tell."""
+    """A path whose three sides agree, as far as their looks tell. `stat` None: its file is staged."""
 
     record: Record
-    stat: LocalStat
+    stat: LocalStat | None
     listed: ListedObject
 
     @property
     def size(self) -> int:
-        """Of the file, in bytes."""
-        return self.stat.size
+        """Of the content, in bytes."""
+        return self.record.size
 
 
 class Rereads:

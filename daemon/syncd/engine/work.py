@@ -9,7 +9,7 @@ from functools import partial
 from syncd import events
 from syncd.core.classify import Sides, settled
 from syncd.core.clearing import ALL_DUE, Clearance
-from syncd.core.model import ListedObject, Mode, Record
+from syncd.core.model import Mode, Record
 from syncd.core.paths import RelPath
 from syncd.core.rules import Do
 from syncd.engine.backlog import Backlog
@@ -43,9 +43,9 @@ class Worksite:
         """Whether the path would be cleaned now, if the record allows it."""
         return self._context.pair.cleanup and (record is None or not self.clearance.stays(record))
 
-    def look(self, path: RelPath, listed: ListedObject | None, *, newest_seq: int | None = None) -> Step | None:
+    def look(self, path: RelPath, sides: Sides, *, newest_seq: int | None = None) -> Step | None:
         """Decide for one path. None: nothing to do, or its row changed after the pass began (the next pass has it)."""
-        pair, sides = self._context.pair, sides_of(self._context, path, listed)
+        pair = self._context.pair
         if newest_seq is not None and sides.record is not None and sides.record.seq > newest_seq:
             return None
         if settled(sides, mode=pair.mode, cleans=self.cleans(sides.record)):
@@ -96,10 +96,9 @@ class Worksite:
 
     def _settle(self, step: Step, done: Done, report: Callable[[Outcome], None]) -> None:
         if done.commit is None:
-            self._through(step, done)
             for then in done.after:
                 then()
-            return report(_outcome(step, done))
+            return report(self._at_once(step, done))
 
         def durable(future: Future[Record | None]) -> None:
             outcome = self._durable(step, done, future.exception())
@@ -114,8 +113,10 @@ class Worksite:
     def settle_all(self, executed: Sequence[tuple[Step, Done]], report: Callable[[Sequence[Outcome]], None]) -> None:
         """Make several executed steps durable at once; what became of them is reported together.
 
-        For steps that have a commit and nothing to do after it.
+        For steps that have nothing to do after that.
         """
+        report([self._at_once(step, done) for step, done in executed if done.commit is None])
+        executed = [(step, done) for step, done in executed if done.commit is not None]
 
         def durable(future: Future[Sequence[object]]) -> None:
             error = future.exception()
@@ -136,6 +137,11 @@ class Worksite:
             self._settle(step, done, lambda outcome: report((outcome,)))
         except SyncdError as error:
             report((self._durable(step, done, error),))
+
+    def _at_once(self, step: Step, done: Done) -> Outcome:
+        """What became of a step that leaves nothing to commit."""
+        self._through(step, done)
+        return _outcome(step, done)
 
     def _durable(self, step: Step, done: Done, answer: object) -> Outcome:
         """What became of a step whose commit was answered so: an exception refused it."""

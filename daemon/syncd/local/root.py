@@ -58,6 +58,7 @@ class Root:
         holders: Holders | None = None,
     ) -> None:
         self._anchor = anchor
+        self.hold = anchor.hold
         self._now = now
         self._renames = renames or Renames()
         self._moves = Moves(self._renames)
@@ -245,9 +246,8 @@ class Root:
 
     def sweep_staged(self, keep: Callable[[], Iterable[RelPath]]) -> int:
         """Move staged files of none of these paths to trash: their record was lost. Returns how many."""
-        names = [name for name, _ in self._listed(cleaning.FOLDER)]
-        kept = {cleaning.staged_name(path) for path in keep()} if names else set()
-        orphans = [name for name in names if name not in kept]
+        names = {name for name, _ in self._listed(cleaning.FOLDER)}
+        orphans = names and names - {cleaning.staged_name(path) for path in keep()}
         for name in orphans:
             with translated(name), self._ours(cleaning.FOLDER) as folder, self._ours(trash.FOLDER) as bin_:
                 self._moves.keep(Spot(folder, name), Spot(bin_, trash.trash_name(RelPath(name), self._now())))

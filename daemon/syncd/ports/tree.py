@@ -205,6 +205,10 @@ class LocalTree(Protocol):
     PairHalted: the root is missing, not a folder, unreadable, or not the one that was opened (device, inode).
     """
 
+    def hold(self) -> AbstractContextManager[None]:
+        """Look at the root once for all calls of this thread within: many short ones in a row, for a short while."""
+        ...
+
     def scan(self, under: RelPath | None = None) -> Iterator[ScanEntry | ScanProblem]:
         """Walk regular files in the order of `core.paths.order`, `.syncd` left out.
 

@@ -18,7 +18,7 @@ from syncd.core.model import ETag, LocalState, Mode, ObjectFacts, ProofKind, Rec
 from syncd.core.paths import RelPath
 from syncd.engine.checksum import crc64nvme_text
 from syncd.engine.evidence import enforces, still_proves, vouched
-from syncd.engine.prove import Shown, prove, prove_member, shown
+from syncd.engine.prove import Shown, prove, prove_member, proven, shown
 from syncd.errors import Stale
 from syncd.ports import Capabilities, Hashes, PutAnswer
 
@@ -206,10 +206,11 @@ def test_no_proof_is_made_where_no_canary_of_late_has_passed(tmp_path: Path) -> 
     staged = host.host.root.staged(RelPath("a.log"))
     assert staged is not None
     context, record, archive = host.host.context, record_of(host), archive_on(host, CHECKSUM)
-    assert prove(context, record, staged) is not None
+    seen = proven(context, record)
+    assert prove(context, record, staged, seen) is not None
     context.endpoint.proven_until = host.clock.now()
     with pytest.raises(Stale, match="not proven"):
-        prove(context, record, staged)
+        prove(context, record, staged, seen)
     with pytest.raises(Stale, match="not proven"):
         shown(context, archive)
     digest = hashlib.sha256(BODY).hexdigest()

@@ -20,6 +20,7 @@ from syncd.core.model import Deletes, ETag, KeepVersions, LocalState, Mode, Obje
 from syncd.core.paths import RelPath
 from syncd.engine.backlog import Backlog
 from syncd.engine.displace import displace_object
+from syncd.engine.observe import sides_of
 from syncd.engine.work import Worksite
 from syncd.errors import Stale
 from syncd.ports import (
@@ -315,8 +316,9 @@ def test_a_row_that_is_newer_than_the_pass_is_the_next_ones(tmp_path: Path) -> N
     lone.write("a", b"second")
     site = Worksite(lone.host.context, InlinePool(), Backlog())
     newest = lone.host.records.rows()[A].seq
-    assert site.look(A, None, newest_seq=newest - 1) is None
-    assert site.look(A, None, newest_seq=newest) is not None
+    sides = sides_of(lone.host.context, A, None)
+    assert site.look(A, sides, newest_seq=newest - 1) is None
+    assert site.look(A, sides, newest_seq=newest) is not None
 
 
 def newer_row(lone: LoneHost) -> Callable[[], object]:

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -362,3 +364,55 @@ def test_a_file_that_is_gone_is_none_and_stale(tmp_path: Path) -> None:
             call()
     assert everything(tmp_path) == []
     assert not (tmp_path / "no").exists()
+
+
+# --- one look for many calls ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def swapped(tmp_path: Path) -> Callable[[], None]:
+    """Put another folder in the place of the root, which goes on elsewhere."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/a").write_bytes(b"ours")
+
+    def swap() -> None:
+        (tmp_path / "root").rename(tmp_path / "moved")
+        (tmp_path / "root").mkdir()
+        (tmp_path / "root/a").write_bytes(b"another's, and longer")
+
+    return swap
+
+
+def test_within_a_hold_the_root_is_the_one_that_was_looked_at(tmp_path: Path, swapped: Callable[[], None]) -> None:
+    root = Root.at(tmp_path / "root")
+    with root.hold():
+        with root.hold():
+            pass
+        swapped()
+        stat = root.lstat(A)
+        assert stat is not None
+        assert stat.size == len(b"ours")
+        root.trash(A, expect=stat)
+    assert (tmp_path / "root/a").read_bytes() == b"another's, and longer"
+    assert [file.read_bytes() for file in (tmp_path / "moved/.syncd/trash").iterdir()] == [b"ours"]
+    with pytest.raises(PairHalted, match="another folder"):
+        root.lstat(A)
+
+
+def test_a_hold_is_its_threads_alone_and_begins_with_a_look(tmp_path: Path, swapped: Callable[[], None]) -> None:
+    root = Root.at(tmp_path / "root")
+    with root.hold(), ThreadPoolExecutor(1) as other:
+        swapped()
+        with pytest.raises(PairHalted, match="another folder"):
+            other.submit(root.lstat, A).result(10)
+    with pytest.raises(PairHalted, match="another folder"), root.hold():
+        pass
+
+
+def test_a_hold_leaves_no_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    root = Root.at(tmp_path / "root")
+    before = len(os.listdir("/proc/self/fd"))
+    with suppress(Stale), root.hold():
+        raise Stale("something")
+    assert len(os.listdir("/proc/self/fd")) == before

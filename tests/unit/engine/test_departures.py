@@ -1,0 +1,240 @@
+"""Proven files go together; whichever is not as it was seen goes the long way, or stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.trash_host import TrashHost, trash_host
+from syncd.core.model import LocalStat, LocalState, Mode, ProofKind
+from syncd.core.paths import RelPath
+from syncd.engine.cycle import Cycle
+from syncd.engine.lane import LARGEST
+from syncd.engine.lookout import FRESH_S
+from syncd.engine.pool import Pool
+from syncd.engine.report import CycleReport
+from syncd.errors import ItemError
+from syncd.lifecycle.stop import Stop
+from syncd.local.cleaning import staged_name
+from syncd.local.root import Root
+from syncd.ports import Commit
+
+NAMES = [f"{number % 3}/{number:02}" for number in range(20)]
+ONE = RelPath("1/07")
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which steps were run the long way."""
+    seen: list[str] = []
+    run = Cycle._run_claimed
+
+    def noting(self: Cycle, step: object) -> bool:
+        seen.append(step.path)  # type: ignore[attr-defined]
+        return run(self, step)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Cycle, "_run_claimed", noting)
+    return seen
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[TrashHost]:
+    """A pair that cleans, all of its files on S3."""
+    with trash_host(tmp_path, mode=Mode.UPLOAD, cleanup=True) as made:
+        for name in NAMES:
+            made.write(name, name.encode())
+        run(made)
+        made.bucket.requests.clear()
+        yield made
+
+
+def run(host: TrashHost, *, stop: Stop | None = None) -> CycleReport:
+    host.clock.seconds += 60.0
+    context = host.context if stop is None else replace(host.context, stop=stop)
+    pool = Pool(1)
+    try:
+        return Cycle(context, pool, host.backlog, once=lambda *_: True).run()
+    finally:
+        pool.close()
+
+
+def here(host: TrashHost) -> list[str]:
+    """The files that are at their paths."""
+    return sorted(name for name in NAMES if (host.root / name).exists())
+
+
+def staged(host: TrashHost) -> list[str]:
+    """Those that are on their way out."""
+    return sorted(name for name in NAMES if host.context.tree.staged(RelPath(name)) is not None)
+
+
+def states(host: TrashHost) -> dict[str, LocalState]:
+    rows = {name: host.context.records.get(RelPath(name)) for name in NAMES}
+    return {name: row.local for name, row in rows.items() if row is not None}
+
+
+def but(*names: str) -> list[str]:
+    return sorted(set(NAMES) - set(names))
+
+
+def whole(host: TrashHost) -> None:
+    """What was written is on S3, or here, in the words that the row has for it."""
+    there = host.bucket.contents()
+    assert all(there[f"p/{name}"] == name.encode() for name in NAMES if name not in here(host))
+    assert all(state is LocalState.CLEANING for name, state in states(host).items() if name in staged(host))
+
+
+def test_they_go_together_in_two_passes_each_by_a_look_of_its_own(host: TrashHost, alone: list[str]) -> None:
+    report = run(host)
+    assert (here(host), staged(host)) == ([], sorted(NAMES))
+    assert set(states(host).values()) == {LocalState.CLEANING}
+    assert host.bucket.requests["head"] == len(NAMES)
+    whole(host)
+    report = run(host)
+    assert report.counts["cleaned"] == len(NAMES)
+    assert (here(host), staged(host)) == ([], [])
+    assert set(states(host).values()) == {LocalState.CLEANED}
+    assert host.bucket.requests["head"] == 2 * len(NAMES)
+    assert alone == []
+    whole(host)
+
+
+@pytest.mark.parametrize("half", [1, 2])
+def test_what_somebody_has_open_stays_and_keeps_no_other(host: TrashHost, half: int) -> None:
+    with (host.root / ONE).open("rb"):
+        for _ in range(half):
+            run(host)
+        assert here(host) == [ONE]
+        assert staged(host) == (but(ONE) if half == 1 else [])
+    run(host)
+    run(host)
+    assert (here(host), staged(host)) == ([], [])
+    whole(host)
+
+
+def test_a_staged_file_that_somebody_has_open_stays(host: TrashHost) -> None:
+    run(host)
+    at = next((host.root / ".syncd/cleaning").glob(staged_name(ONE)))
+    with at.open("rb"):
+        run(host)
+        assert staged(host) == [ONE]
+    run(host)
+    assert staged(host) == []
+    whole(host)
+
+
+@pytest.mark.parametrize("half", [1, 2])
+def test_an_object_that_became_another_keeps_its_file(host: TrashHost, half: int) -> None:
+    """At the first look of the group: after the listing, before its own look."""
+    if half == 2:
+        run(host)
+    host.bucket.intervene("head", lambda: host.bucket.plant(f"p/{ONE}", b"another's"))
+    run(host)
+    assert ONE in here(host) + staged(host)
+    assert (staged(host), here(host)) == ((but(ONE), [ONE]) if half == 1 else ([ONE], []))
+    run(host)
+    assert here(host) == [ONE]
+    assert (host.root / ONE).read_bytes() == ONE.encode()
+
+
+@pytest.mark.parametrize("half", [1, 2])
+def test_a_look_that_grew_old_is_taken_again(host: TrashHost, alone: list[str], half: int) -> None:
+    if half == 2:
+        run(host)
+
+    def slow() -> None:
+        host.clock.seconds += FRESH_S * 2
+
+    host.bucket.intervene("head", slow)
+    run(host)
+    assert alone != []
+    assert (here(host), staged(host)) == ([], sorted(NAMES) if half == 1 else [])
+    whole(host)
+
+
+def test_a_row_that_changed_meanwhile_keeps_its_file_here(host: TrashHost) -> None:
+    def changed() -> None:
+        record = host.context.records.get(ONE)
+        assert record is not None
+        host.context.records.commit(Commit(path=ONE, expect_seq=record.seq, put=replace(record, kept=True))).result(10)
+
+    host.bucket.intervene("head", changed)
+    run(host)
+    assert (here(host), staged(host)) == ([ONE], but(ONE))
+    assert states(host)[ONE] is LocalState.PRESENT
+
+
+def test_what_has_to_be_read_back_is(host: TrashHost, alone: list[str]) -> None:
+    record = host.context.records.get(ONE)
+    assert record is not None
+    unproven = replace(record, proof=ProofKind.NONE)
+    host.context.records.commit(Commit(path=ONE, expect_seq=record.seq, put=unproven)).result(10)
+    run(host)
+    assert host.bucket.requests["get"] == 1
+    assert alone == [ONE]
+    run(host)
+    assert (here(host), staged(host)) == ([], [])
+    record = host.context.records.get(ONE)
+    assert record is not None
+    assert record.proof is ProofKind.READBACK
+
+
+@pytest.mark.parametrize("half", [1, 2])
+def test_a_stop_lets_the_others_be(host: TrashHost, half: int) -> None:
+    if half == 2:
+        run(host)
+    stop = Stop()
+    host.bucket.intervene("head", stop.drain)
+    assert run(host, stop=stop).stopped
+    assert len(here(host) if half == 1 else staged(host)) > 0
+    assert all(host.context.claims.take(RelPath(name)) for name in NAMES)
+    for name in NAMES:
+        host.context.claims.release(RelPath(name))
+    whole(host)
+    run(host)
+    run(host)
+    assert (here(host), staged(host)) == ([], [])
+
+
+def test_large_files_go_alone(host: TrashHost, alone: list[str]) -> None:
+    host.write("large", b"x" * (LARGEST + 1))
+    for _ in range(3):
+        run(host)
+    assert alone == ["large", "large"]
+    assert not (host.root / "large").exists()
+
+
+def test_the_names_of_a_folder_are_made_to_last_once(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each group's: with the last file of the folder, so that all before it last too."""
+    calls: list[tuple[str, bool]] = []
+    stage = Root.stage
+
+    def noting(self: Root, path: RelPath, *, expect: LocalStat, durable: bool = True) -> LocalStat:
+        calls.append((path, durable))
+        return stage(self, path, expect=expect, durable=durable)
+
+    monkeypatch.setattr(Root, "stage", noting)
+    run(host)
+    assert sorted(path for path, _ in calls) == sorted(NAMES)
+    last = {path.partition("/")[0]: durable for path, durable in calls}
+    assert last == {"0": True, "1": True, "2": True}
+    assert sum(durable for _, durable in calls) < len(NAMES)
+
+
+def test_what_fails_by_itself_is_said_and_stays(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove = Root.remove
+
+    def failing(self: Root, allowed: object) -> None:
+        if getattr(allowed, "path", "") == ONE:
+            raise ItemError(ONE, "it may not be removed")
+        remove(self, allowed)  # type: ignore[arg-type]
+
+    run(host)
+    monkeypatch.setattr(Root, "remove", failing)
+    report = run(host)
+    assert [outcome.step.path for outcome in report.unfinished] == [ONE]
+    assert staged(host) == [ONE]
+    assert states(host)[ONE] is LocalState.CLEANING
