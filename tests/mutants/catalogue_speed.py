@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutants.catalogue import Mutant, _mutants
 
 EXPRESS = ("unit/engine/test_express.py",)
+DEPARTURES = ("unit/engine/test_departures.py",)
 ARRIVALS = ("unit/engine/test_arrivals.py",)
 SWEEP = ("unit/engine/test_sweep.py",)
 
@@ -57,19 +58,60 @@ MUTANTS_OF_SPEED: list[Mutant] = [
         "engine/arrival.py",
         (
             "spoilt bytes are put in place",
-            "if received.problem:",
-            "if False:",
+            "        if problem:\n            return Received",
+            "        if False:\n            return Received",
             "what came is held against what is said of it before anybody sees it",
             ARRIVALS,
+        ),
+    ),
+    *_mutants(
+        "engine/departures.py",
+        (
+            "a file is staged whose row changed meanwhile",
+            "if isinstance(answer, BaseException):",
+            "if False:",
+            "a file leaves its path only when its row says so",
+            DEPARTURES,
+        ),
+        (
+            "no name of a staged file is made to last",
+            "durable=step.path in last",
+            "durable=False",
+            "what was staged stays staged after a loss of power",
+            DEPARTURES,
+        ),
+        (
+            "after a stop files go all the same",
+            "            if self._over():\n                return False",
+            "            if False:\n                return False",
+            "a stop ends the cleaning",
+            DEPARTURES,
+        ),
+    ),
+    *_mutants(
+        "local/anchor.py",
+        (
+            "a hold is everybody's",
+            "self._held = threading.local()",
+            "self._held = threading.Event()",
+            "each way in starts at the root that was opened",
+            ("unit/local/test_root.py",),
         ),
     ),
     *_mutants(
         "local/places.py",
         (
             "a file that lost its place stays in tmp",
-            "                self._gone(spot)\n                if isinstance",
-            "                if isinstance",
+            "        for name in tuple(self._open):\n            self._gone(name)\n",
+            "",
             "a partial file goes",
+            ARRIVALS,
+        ),
+        (
+            "what did not last is placed",
+            "with translated(written.path), checkpoint.LOCAL_SYNC_FILE:",
+            "with suppress(OSError):",
+            "what a disk refuses is not recorded",
             ARRIVALS,
         ),
     ),

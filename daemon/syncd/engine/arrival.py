@@ -11,17 +11,18 @@ from syncd.engine.context import Context
 from syncd.engine.download import Downloaded
 from syncd.engine.step import Step
 from syncd.errors import Stale
-from syncd.ports import Absent, Awaited, Hashes, ObjectBody, Placed, SmallPlaces
+from syncd.ports import Absent, Awaited, Hashes, ObjectBody, Placed, SmallPlaces, Unplaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What came, and what it hashes to. `problem`: why it is not believed."""
+    """What came, and what it hashes to. `problem`: why it is not believed, and not `written` either."""
 
     facts: ObjectFacts
-    data: bytes
+    size: int
     hashes: Hashes
-    problem: str
+    problem: str = ""
+    written: Unplaced | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,11 @@ class Arrival:
         """Whether nobody has to wait for the answer."""
         return self.answer.there()
 
-    def receive(self) -> Received:
-        """Take the whole answer. Stale: it is another object by now. RemoteError."""
+    def receive(self, places: SmallPlaces) -> Received:
+        """Take the whole answer, and write it where it holds what it says. Stale: it is another object by now.
+
+        Stale too where it cannot be here. ItemError, RemoteError.
+        """
         context, step = self.context, self.step
         with self.answer.take() as body:
             facts = body.facts
@@ -59,32 +63,34 @@ class Arrival:
         problem = download.why_not(context, facts, hashes, len(data))
         if not problem and download.metadata_denies(facts, hashes):
             problem = download.DENIED
-        return Received(facts=facts, data=data, hashes=hashes, problem=problem)
+        if problem:
+            return Received(facts=facts, size=len(data), hashes=hashes, problem=problem)
+        written = places.write(step.path, data, mtime_ns=download.mtime_ns(facts))
+        return Received(facts=facts, size=len(data), hashes=hashes, written=written)
 
     def place(self, received: Received, places: SmallPlaces) -> Downloaded:
-        """Put it in its place; where it does not hold what it says, it is fetched again first.
-
-        Stale: its place is taken. ItemError, RemoteError.
-        """
-        context, step, facts, data = self.context, self.step, received.facts, received.data
-        digest = received.hashes.digest(context.pair.hash)
-        assert digest is not None
-        if received.problem:
-            return self._again(digest, received.problem, len(data))
-        context.transfers.moved(facts.size)
-        stat = places.put(step.path, data, mtime_ns=download.mtime_ns(facts))
+        """Put what was made to last in its place. Stale: that is taken. ItemError."""
+        assert received.written is not None
+        self.context.transfers.moved(received.size)
         return Downloaded(
-            placed=Placed(stat, None),
-            digest=digest,
-            facts=facts,
-            received=len(data),
-            looked_ns=context.clock.now_ns(),
+            placed=Placed(places.place(received.written), None),
+            digest=self._digest(received),
+            facts=received.facts,
+            received=received.size,
+            looked_ns=self.context.clock.now_ns(),
         )
 
-    def _again(self, digest: Digest, problem: str, received: int) -> Downloaded:
+    def again(self, received: Received) -> Downloaded:
+        """Fetch once more what did not hold what it says, by itself. Stale, ItemError, RemoteError."""
         context, step, key = self.context, self.step, self.context.key(self.step.path)
-        download.say_spoilt(context, step.path, key, problem)
+        download.say_spoilt(context, step.path, key, received.problem)
+        doubted = [self._digest(received)]
         got = download.download(
-            context, step.path, key, step.etag, expect=Absent(), size=step.object_size, doubted=[digest]
+            context, step.path, key, step.etag, expect=Absent(), size=step.object_size, doubted=doubted
         )
-        return replace(got, received=got.received + received)
+        return replace(got, received=got.received + received.size)
+
+    def _digest(self, received: Received) -> Digest:
+        digest = received.hashes.digest(self.context.pair.hash)
+        assert digest is not None
+        return digest

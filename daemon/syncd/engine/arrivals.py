@@ -6,7 +6,7 @@ Whatever then is not as it was seen, or does not hold what it says, goes the lon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from syncd.core.classify import Sides
@@ -48,19 +48,24 @@ class Arrivals:
         return self._runs and listed.size <= LARGEST and not listed.archived and self._lane.take(path, listed)
 
     def _work(self, items: Sequence[tuple[RelPath, ListedObject]], group: Group[ListedObject]) -> None:
-        """Ask for all, put each in its place, make the folders durable once, and only then record."""
+        """Ask for all, write what comes, make it last, put each in its place, and the names too; only then record."""
         context = self._context
         asked: list[Arrival] = []
         came: list[tuple[Arrival, Received]] = []
+        last: list[tuple[Arrival, Received]] = []
         got: list[tuple[Step, Downloaded]] = []
 
         def hear(arrival: Arrival) -> bool:
             if self._breaker.tripped or arrival.too_late():
                 return False
-            received = group.tried(arrival.step, arrival.receive)
+            received = group.tried(arrival.step, partial(arrival.receive, places))
             if received is not None:
                 came.append((arrival, received))
             return True
+
+        def have(step: Step, get: Callable[[], Downloaded]) -> None:
+            if (here := group.tried(step, get)) is not None:
+                got.append((step, here))
 
         try:
             with context.tree.small_places() as places:
@@ -74,10 +79,14 @@ class Arrivals:
                         elif (arrival := group.tried(step, partial(Arrival.start, context, step))) is not None:
                             asked.append(arrival)
                 self._turn.as_they_come(asked, hear)
-                for arrival, received in came:  # out of turn: the disk takes its time
-                    here = group.tried(arrival.step, partial(arrival.place, received, places))
-                    if here is not None:
-                        got.append((arrival.step, here))
+                for arrival, received in came:  # out of turn: the disk, or the store, takes its time
+                    if received.written is None:
+                        have(arrival.step, partial(arrival.again, received))
+                    elif group.tried(arrival.step, partial(places.sync, received.written)) is not None:
+                        last.append((arrival, received))
+                with self._turn:
+                    for arrival, received in last:
+                        have(arrival.step, partial(arrival.place, received, places))
                 places.settle()
         except (ItemError, Stale) as error:  # the disk, or what is ours in the root
             for step, _ in got:  # there, but not for sure: another way would take that for settled

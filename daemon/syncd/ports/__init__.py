@@ -65,6 +65,7 @@ from syncd.ports.tree import (
     SmallPlaces,
     Temporary,
     Unchanged,
+    Unplaced,
     Usage,
 )
 from syncd.ports.uploads import (
@@ -130,6 +131,7 @@ __all__ = [
     "TrashRow",
     "Unchanged",
     "Unchecked",
+    "Unplaced",
     "UploadSource",
     "Usage",
 ]

@@ -183,15 +183,35 @@ class SmallFiles(Protocol):
         ...
 
 
+class Unplaced(NamedTuple):
+    """A whole new file that has no place yet. Made by `SmallPlaces.write` alone."""
+
+    path: RelPath  # where it is to lie
+    name: str
+    inode: int
+    mtime_ns: int
+
+
 class SmallPlaces(Protocol):
-    """Puts small new files in place, many in a row. For one thread, within its context."""
+    """Puts small new files in place, many in a row: each written, then made to last, then placed.
+
+    For one thread, within its context. What is not placed by its end is removed.
+    """
 
     def vacant(self, path: RelPath) -> bool:
         """Whether a file can be put there: nothing stands in its place, or in that of a folder of it."""
         ...
 
-    def put(self, path: RelPath, content: bytes, *, mtime_ns: int) -> LocalStat:
-        """A file where nothing is, with its folders; its stat. Stale where something is. Lasting after `settle`."""
+    def write(self, path: RelPath, content: bytes, *, mtime_ns: int) -> Unplaced:
+        """A file for that path, whose folders are made. Stale where it cannot be there; ItemError: the disk fails."""
+        ...
+
+    def sync(self, written: Unplaced) -> Unplaced:
+        """Make its content last. ItemError where the disk fails."""
+        ...
+
+    def place(self, written: Unplaced) -> LocalStat:
+        """Give it its place, where nothing is; its stat. Stale where something is. Its name lasts after `settle`."""
         ...
 
     def settle(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
+import stat
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +26,8 @@ from syncd.engine.report import CycleReport
 from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
 from syncd.lifecycle.stop import Stop
 from syncd.local.places import SmallPlaces
-from syncd.ports import Awaited, ObjectBody
+from syncd.local.root import Root
+from syncd.ports import Awaited, ObjectBody, Unplaced
 
 LOST = RemoteError(RemoteKind.UNAVAILABLE, "the answer is lost")
 BODY = b"one line of a log\n"
@@ -128,14 +131,14 @@ def test_bytes_that_arrive_spoilt_are_never_put_in_place(host: TrashHost) -> Non
     host.bucket.plant("p/a", b"all of it")
     host.bucket.flip_next_read("p/a")
     seen: list[bytes] = []
-    put = SmallPlaces.put
+    write = SmallPlaces.write
 
-    def placing(self: SmallPlaces, path: RelPath, content: bytes, *, mtime_ns: int) -> LocalStat:
+    def writing(self: SmallPlaces, path: RelPath, content: bytes, *, mtime_ns: int) -> Unplaced:
         seen.append(content)
-        return put(self, path, content, mtime_ns=mtime_ns)
+        return write(self, path, content, mtime_ns=mtime_ns)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SmallPlaces, "put", placing)
+        patch.setattr(SmallPlaces, "write", writing)
         look(host)
     assert seen == []
     assert files(host) == {"a": b"all of it"}
@@ -242,13 +245,13 @@ def test_a_time_that_no_file_can_have_is_told_of_that_object_alone(host: TrashHo
 
 def test_a_place_is_taken_between_the_look_and_the_rename(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:
     host.bucket.plant("p/a", b"theirs")
-    put = SmallPlaces.put
+    place = SmallPlaces.place
 
-    def late(self: SmallPlaces, path: RelPath, content: bytes, **more: Any) -> LocalStat:
+    def late(self: SmallPlaces, written: Unplaced) -> LocalStat:
         host.write("a", b"ours")
-        return put(self, path, content, **more)
+        return place(self, written)
 
-    monkeypatch.setattr(SmallPlaces, "put", late)
+    monkeypatch.setattr(SmallPlaces, "place", late)
     look(host)
     monkeypatch.undo()
     assert b"ours" in {*files(host).values(), *host.trash()}
@@ -256,15 +259,69 @@ def test_a_place_is_taken_between_the_look_and_the_rename(host: TrashHost, monke
 
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:
-    from syncd.local.root import Root
-
     root = Root.at(tmp_path)
     (tmp_path / "a").write_bytes(b"ours")
     with root.small_places() as places:
+        one, other = (
+            places.sync(places.write(RelPath(path), b"theirs", mtime_ns=10**18)) for path in ("a", "deep/down/b")
+        )
         with pytest.raises(Stale):
-            places.put(RelPath("a"), b"theirs", mtime_ns=10**18)
-        stat = places.put(RelPath("deep/down/b"), b"theirs", mtime_ns=10**18)
+            places.place(one)
+        seen = places.place(other)
         places.settle()
     assert (tmp_path / "a").read_bytes() == b"ours"
-    assert root.lstat(RelPath("deep/down/b")) == stat
+    assert root.lstat(RelPath("deep/down/b")) == seen
     assert os.listdir(tmp_path / ".syncd" / "tmp") == []
+
+
+def test_what_is_not_placed_leaves_nothing(tmp_path: Path) -> None:
+    root = Root.at(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    with suppress(ZeroDivisionError), root.small_places() as places:
+        places.write(RelPath("a"), b"written", mtime_ns=10**18)
+        places.sync(places.write(RelPath("b"), b"lasting", mtime_ns=10**18))
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path / ".syncd" / "tmp") == []
+    assert sorted(os.listdir(tmp_path)) == [".syncd"]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_does_not_last_is_not_placed(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails tells so once: a second fsync would succeed."""
+    for number in range(5):
+        host.bucket.plant(f"p/{number}", BODY)
+    fsync, fails = os.fsync, threading.Semaphore(1)
+
+    def failing(fd: int) -> None:
+        ours = stat.S_ISREG(os.fstat(fd).st_mode) and ".syncd/tmp" in os.readlink(f"/proc/self/fd/{fd}")
+        if ours and fails.acquire(blocking=False):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    report = look(host)
+    assert report.errors == 1
+    assert (len(files(host)), recorded(host), left(host)) == (4, 4, [])
+    look(host)
+    assert files(host) == {str(number): BODY for number in range(5)}
+
+
+def test_where_no_more_files_may_be_open_the_long_way_has_one_at_a_time(tmp_path: Path) -> None:
+    root = Root.at(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with root.small_places() as places:
+        written = [places.write(RelPath("0"), b"0", mtime_ns=10**18)]
+
+        def write_on() -> None:
+            for number in range(1, 10_000):
+                written.append(places.write(RelPath(str(number)), b"n", mtime_ns=10**18))
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 2, hard))
+        try:
+            with pytest.raises(Stale):
+                write_on()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for each in written:
+            places.place(places.sync(each))
+    assert sorted(os.listdir(tmp_path)) == sorted([".syncd", *(each.path for each in written)])
