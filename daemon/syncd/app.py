@@ -209,7 +209,7 @@ def _foreground(arguments: Arguments, config: Config, places: Places) -> int:
             show=show,
             examine=lambda database: _examine(config, places, database),
         )
-        collect_seldom()
+        collect_seldom(long=True)
         return Daemon(settings, logs=logs, clock=clock, database=database, stack=stack).run(signals, notifier)
 
 
@@ -255,7 +255,7 @@ def _once(arguments: Arguments, config: Config, places: Places) -> int:
         for notice in config.notices:
             print(f"notice: {printable(notice)}", file=sys.stderr)
         sections, batches = sections_of(parts), batches_of(parts)
-        collect_seldom()
+        collect_seldom(long=False)
         once = Once(
             sections,
             batches,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from syncd import __version__
 from syncd.config.types import S3
 from syncd.errors import ConfigError, Stale, SyncdError
+from syncd.s3.models import read_only_asked
 from syncd.s3.signing import sign_known_payloads
 from syncd.s3.translate import Place, no_credentials
 
@@ -27,9 +28,6 @@ AUTO_CONNECTIONS = 128
 """The most connections kept where concurrency is auto: a bound, they are opened as needed."""
 SPARE_CONNECTIONS = 8
 """For the listings and looks beside the transfers."""
-
-ASKED = ("s3", "sts", "sso", "portal.sso", "oidc", "signin")
-"""The services that are sent requests to: ours, and those that hand out credentials."""
 
 FALLBACK_REGION = "us-east-1"
 """What stores other than AWS sign with where nothing is said."""
@@ -66,7 +64,6 @@ def connected(settings: S3) -> Connection:
         credentials = _renewing(session, settings)
         if credentials is None:
             raise no_credentials(place)
-        forget_other_services(session)
         # not by a session of boto3, which adds upload_file and its threads: 0.1 s and 6 MB for what we never call
         made = session.create_client(
             "s3", endpoint_url=settings.endpoint_url or None, region_name=region, config=_options(settings)
@@ -117,15 +114,9 @@ def _authorities(session: botocore.session.Session) -> str:
 def _session(settings: S3) -> botocore.session.Session:
     import botocore.session
 
-    return botocore.session.Session(profile=settings.profile or None)
-
-
-def forget_other_services(session: botocore.session.Session) -> None:
-    """Drop from the SDK's table of legacy endpoints, 7 MB once parsed, all services that neither we nor it will ask."""
-    table, _ = session.get_component("data_loader").load_data_with_path("endpoints")
-    for partition in table["partitions"]:
-        services = partition["services"]
-        partition["services"] = {name: services[name] for name in ASKED if name in services}
+    session = botocore.session.Session(profile=settings.profile or None)
+    read_only_asked(session)
+    return session
 
 
 def _found(session: botocore.session.Session) -> Any:

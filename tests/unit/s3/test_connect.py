@@ -6,13 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import botocore.session
 import pytest
 
 from syncd import __version__
 from syncd.config.types import S3
 from syncd.errors import ConfigError, RemoteError, RemoteKind
-from syncd.s3.connect import connect, forget_other_services, is_aws
+from syncd.s3.connect import connect, is_aws
 from syncd.s3.resolve import resolve
 
 
@@ -103,15 +102,6 @@ def test_a_profile_gives_credentials_and_region(monkeypatch: pytest.MonkeyPatch,
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     assert connect(S3(profile="p", region="")).meta.region_name == "eu-north-1"
-
-
-def test_the_services_that_are_asked_are_known_in_every_partition_and_no_others() -> None:
-    session = botocore.session.Session()
-    before = {name: session.get_available_regions(name, "aws-cn") for name in ("s3", "sts", "ec2")}
-    other = botocore.session.Session()
-    forget_other_services(other)
-    assert {name: other.get_available_regions(name, "aws-cn") for name in before} == before | {"ec2": []}
-    assert other.get_available_partitions() == session.get_available_partitions()
 
 
 @pytest.mark.parametrize(("region", "suffix"), [("cn-north-1", "amazonaws.com.cn"), ("us-gov-west-1", "amazonaws.com")])
