@@ -145,6 +145,7 @@ def _end_other(arguments: Arguments) -> int:
 def _doctor(arguments: Arguments) -> int:
     from syncd.runtime.doctor import exit_code, render
 
+    collect_seldom(long=False)
     config = _read(arguments)
     rows = _examine(config, _places(arguments, config), None)
     if arguments.json:

@@ -95,5 +95,9 @@ class Stale(Exception):
     """A precondition failed: the world moved since the decision. Observe again; not an error."""
 
 
+class InUse(Stale):
+    """Somebody has the file open, for all that can be known. Observing again at once would find the same."""
+
+
 class Raced(Stale):
     """Another request was faster (409): it says nothing about the precondition. Observe again."""

@@ -133,6 +133,13 @@ CLEANERS = [
             CLEANING,
         ),
         (
+            "a proof that was taken back meanwhile lets the file go",
+            "if now is None or now.seq != step.seq:",
+            "if now is None:",
+            "a proof that the audit refuted lets nothing be cleaned",
+            ("unit/engine/test_departures.py",),
+        ),
+        (
             "who cannot be seen has nothing open",
             "if openness is Openness.UNKNOWN and age_s <",
             "if False and age_s <",

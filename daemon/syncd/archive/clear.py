@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import islice
 
 from syncd import events
@@ -22,6 +23,10 @@ IN_A_ROW = 64
 """So many originals go, or stay, between two looks at the root."""
 
 UNLINKING = frozenset({MemberState.UNLINKING})
+
+
+class Unseen(Exception):
+    """The archive has to be looked at before this original may go."""
 
 
 class Missing(Exception):
@@ -51,16 +56,26 @@ class Clearing:
         """Go through its originals. RemoteError where the endpoint is lost; PairHalted where the root is."""
         try:
             originals = iter(self._folder.store.originals(self._archive.uuid, states=UNLINKING))
-            while row := list(islice(originals, IN_A_ROW)):
-                with self._turn, self._tree.hold():
-                    for original in row:
-                        if self._folder.context.stop.stopped():
-                            return
-                        self._one(original)
+            while not self._stopped() and (row := deque(islice(originals, IN_A_ROW))):
+                while row and not self._stopped():
+                    self._some(row)
         except Missing:
             self._bring_all_back()
         finally:
             self._flush()
+
+    def _stopped(self) -> bool:
+        return self._folder.context.stop.stopped()
+
+    def _some(self, row: deque[Original]) -> None:
+        """Take from the row, in turn; out of it, once, the archive is looked at: it may have to be read back."""
+        try:
+            with self._turn, self._tree.hold():
+                while row and not self._stopped():
+                    self._one(row[0])
+                    row.popleft()
+        except Unseen:
+            self._shown = self._ask()
 
     def _one(self, original: Original) -> None:
         path = original.member.path
@@ -132,14 +147,19 @@ class Clearing:
         return False
 
     def _look(self) -> Shown:
-        """The archive as it is now: asked once in a run, when the first original may go."""
+        """The archive as it was when the first original could go; Unseen before that, with nothing done yet."""
         if self._shown is None:
-            self._shown = shown(self._folder.context, self._archive)
-            if self._shown is None:
-                raise Missing
-            if self._shown.kind is not self._archive.proof:  # it was read back: once is enough
-                self._folder.store.prove_again(self._archive.uuid, self._shown.kind)
+            raise Unseen
         return self._shown
+
+    def _ask(self) -> Shown:
+        """The archive as it is now: asked once in a run."""
+        seen = shown(self._folder.context, self._archive)
+        if seen is None:
+            raise Missing
+        if seen.kind is not self._archive.proof:  # it was read back: once is enough
+            self._folder.store.prove_again(self._archive.uuid, seen.kind)
+        return seen
 
     # --- what stays ---
 

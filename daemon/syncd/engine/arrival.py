@@ -11,18 +11,17 @@ from syncd.engine.context import Context
 from syncd.engine.download import Downloaded
 from syncd.engine.step import Step
 from syncd.errors import Stale
-from syncd.ports import Absent, Awaited, Hashes, ObjectBody, Placed, SmallPlaces, Unplaced
+from syncd.ports import Absent, Awaited, Hashes, Lasting, ObjectBody, Placed, SmallPlaces, Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What came, and what it hashes to. `problem`: why it is not believed, and not `written` either."""
+    """What came, and what it hashes to. `problem`: why it is not believed."""
 
     facts: ObjectFacts
-    size: int
+    data: bytes
     hashes: Hashes
-    problem: str = ""
-    written: Unplaced | None = None
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +47,8 @@ class Arrival:
         """Whether nobody has to wait for the answer."""
         return self.answer.there()
 
-    def receive(self, places: SmallPlaces) -> Received:
-        """Take the whole answer, and write it where it holds what it says. Stale: it is another object by now.
-
-        Stale too where it cannot be here. ItemError, RemoteError.
-        """
+    def receive(self) -> Received:
+        """Take the whole answer. Stale: it is another object by now. RemoteError."""
         context, step = self.context, self.step
         with self.answer.take() as body:
             facts = body.facts
@@ -63,32 +59,32 @@ class Arrival:
         problem = download.why_not(context, facts, hashes, len(data))
         if not problem and download.metadata_denies(facts, hashes):
             problem = download.DENIED
-        if problem:
-            return Received(facts=facts, size=len(data), hashes=hashes, problem=problem)
-        written = places.write(step.path, data, mtime_ns=download.mtime_ns(facts))
-        return Received(facts=facts, size=len(data), hashes=hashes, written=written)
+        return Received(facts=facts, data=data, hashes=hashes, problem=problem)
 
-    def place(self, received: Received, places: SmallPlaces) -> Downloaded:
-        """Put what was made to last in its place. Stale: that is taken. ItemError."""
-        assert received.written is not None
-        self.context.transfers.moved(received.size)
+    def write(self, received: Received, places: SmallPlaces) -> Written:
+        """Write it, out of sight. Stale, ItemError."""
+        return places.write(self.step.path, received.data, mtime_ns=download.mtime_ns(received.facts))
+
+    def place(self, received: Received, lasting: Lasting, places: SmallPlaces) -> Downloaded:
+        """Put it in its place. Stale: that is taken. ItemError."""
+        self.context.transfers.moved(received.facts.size)
         return Downloaded(
-            placed=Placed(places.place(received.written), None),
+            placed=Placed(places.place(lasting), None),
             digest=self._digest(received),
             facts=received.facts,
-            received=received.size,
+            received=len(received.data),
             looked_ns=self.context.clock.now_ns(),
         )
 
     def again(self, received: Received) -> Downloaded:
-        """Fetch once more what did not hold what it says, by itself. Stale, ItemError, RemoteError."""
+        """Fetch once more what does not hold what it says, by itself. Stale, ItemError, RemoteError."""
         context, step, key = self.context, self.step, self.context.key(self.step.path)
         download.say_spoilt(context, step.path, key, received.problem)
         doubted = [self._digest(received)]
         got = download.download(
             context, step.path, key, step.etag, expect=Absent(), size=step.object_size, doubted=doubted
         )
-        return replace(got, received=got.received + received.size)
+        return replace(got, received=got.received + len(received.data))
 
     def _digest(self, received: Received) -> Digest:
         digest = received.hashes.digest(self.context.pair.hash)

@@ -7,6 +7,7 @@ Whatever then is not as it was seen, or does not hold what it says, goes the lon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from syncd.core.classify import Sides
@@ -25,6 +26,15 @@ from syncd.engine.transferring import downloaded
 from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
 from syncd.errors import ItemError, Stale
+from syncd.ports import Lasting, SmallPlaces, Written
+
+OPEN = 8
+"""So many files of a group at most are open at once."""
+
+BRISK_S = 0.001
+"""A disk on which even the quickest write of several takes longer is one that is waited for."""
+
+Came = tuple[Arrival, Received]
 
 
 class Arrivals:
@@ -41,6 +51,7 @@ class Arrivals:
         # one of ours that was cleaned looks alike: that is asked on the long way
         cleaned = context.pair.cleanup and context.pair.mode is Mode.BIDIRECTIONAL
         self._runs = self._rule.do is Do.DOWNLOAD and not cleaned
+        self._brisk = True  # until writing shows that the disk is slow
         self.hurry, self.close = self._lane.hurry, self._lane.flush
 
     def offer(self, path: RelPath, listed: ListedObject) -> bool:
@@ -51,14 +62,13 @@ class Arrivals:
         """Ask for all, write what comes, make it last, put each in its place, and the names too; only then record."""
         context = self._context
         asked: list[Arrival] = []
-        came: list[tuple[Arrival, Received]] = []
-        last: list[tuple[Arrival, Received]] = []
+        came: list[Came] = []
         got: list[tuple[Step, Downloaded]] = []
 
         def hear(arrival: Arrival) -> bool:
             if self._breaker.tripped or arrival.too_late():
                 return False
-            received = group.tried(arrival.step, partial(arrival.receive, places))
+            received = group.tried(arrival.step, arrival.receive)
             if received is not None:
                 came.append((arrival, received))
             return True
@@ -79,14 +89,13 @@ class Arrivals:
                         elif (arrival := group.tried(step, partial(Arrival.start, context, step))) is not None:
                             asked.append(arrival)
                 self._turn.as_they_come(asked, hear)
-                for arrival, received in came:  # out of turn: the disk, or the store, takes its time
-                    if received.written is None:
-                        have(arrival.step, partial(arrival.again, received))
-                    elif group.tried(arrival.step, partial(places.sync, received.written)) is not None:
-                        last.append((arrival, received))
-                with self._turn:
-                    for arrival, received in last:
-                        have(arrival.step, partial(arrival.place, received, places))
+                sound = [(arrival, received) for arrival, received in came if not received.problem]
+                last: list[tuple[Came, Lasting]] = []
+                for at in range(0, len(sound), OPEN):
+                    last += self._made_to_last(sound[at : at + OPEN], places, group)
+                with self._disk():
+                    for (arrival, received), lasting in last:
+                        have(arrival.step, partial(arrival.place, received, lasting, places))
                 places.settle()
         except (ItemError, Stale) as error:  # the disk, or what is ours in the root
             for step, _ in got:  # there, but not for sure: another way would take that for settled
@@ -94,8 +103,34 @@ class Arrivals:
             for path, _ in items:
                 group.goes_otherwise(path)
             return
+        for arrival, received in came:
+            if received.problem:
+                have(arrival.step, partial(arrival.again, received))
         for step, here in got:
             group.done(step, downloaded(context, step, here))
+
+    def _made_to_last(
+        self, came: Sequence[Came], places: SmallPlaces, group: Group[ListedObject]
+    ) -> list[tuple[Came, Lasting]]:
+        """Write them, in turn where the disk is brisk; their folders and their bytes are made to last out of it."""
+        written: list[tuple[Came, Written]] = []
+        ready = [one for one in came if group.tried(one[0].step, partial(places.prepare, one[0].step.path))]
+        quickest, monotonic = BRISK_S, self._context.clock.monotonic
+        with self._disk():
+            for arrival, received in ready:
+                began = monotonic()
+                now = group.tried(arrival.step, partial(arrival.write, received, places))
+                quickest = min(quickest, monotonic() - began)
+                if now is not None:
+                    written.append(((arrival, received), now))
+        if ready:
+            self._brisk = quickest < BRISK_S
+        synced = ((one, group.tried(one[0].step, partial(places.sync, now))) for one, now in written)
+        return [(one, lasting) for one, lasting in synced if lasting is not None]
+
+    def _disk(self) -> AbstractContextManager[None]:
+        """The turn, unless others would wait in it for a disk."""
+        return self._turn if self._brisk else nullcontext()
 
 
 def _not_durable(step: Step, error: ItemError | Stale) -> ItemError:

@@ -12,7 +12,7 @@ from syncd.engine.done import Done
 from syncd.engine.prove import Attested, attested, prove, proven, refuse_untrusted
 from syncd.engine.step import Step
 from syncd.engine.transferring import text
-from syncd.errors import Stale
+from syncd.errors import InUse, Stale
 from syncd.ports import Commit, Openness, TrashRow
 
 
@@ -102,11 +102,19 @@ def _finish(context: Context, step: Step, seen: Attested) -> Done:
     if proof is None:  # somebody who had it open wrote to it: it is no longer what S3 holds
         return run_unstage(context, step)
     _refuse_open(context, context.tree.staged_open_elsewhere(step.path), staged)
+    _refuse_other_row(context, step)
     context.tree.remove(proof)
     context.events.emit(events.FILE_CLEANED, pair=context.pair.name, path=step.path, size=record.size)
     row = history(context, step, operation="clean", digest=text(record.digest), etag=record.etag or "")
     cleaned = replace(record, local=LocalState.CLEANED, stat=None, proof=proof.kind)
     return Done(commit=put(step, cleaned, row=row), again=_newcomer(step))
+
+
+def _refuse_other_row(context: Context, step: Step) -> None:
+    """Between the decision and our claim the audit may have taken the proof back: the row alone tells that."""
+    now = context.records.get(step.path)
+    if now is None or now.seq != step.seq:
+        raise Stale("the record changed meanwhile")
 
 
 def _newcomer(step: Step) -> str:
@@ -116,10 +124,10 @@ def _newcomer(step: Step) -> str:
 def _refuse_open(context: Context, openness: Openness, stat: LocalStat) -> None:
     """A file goes only when nobody has it open; where that cannot be known, when it was left alone for long."""
     if openness is Openness.OPEN:
-        raise Stale("open elsewhere")
+        raise InUse("open elsewhere")
     age_s = (context.clock.now_ns() - max(stat.mtime_ns, stat.ctime_ns)) / 1e9
     if openness is Openness.UNKNOWN and age_s < context.pair.cleanup_blind_age.total_seconds():
-        raise Stale("whether it is open elsewhere cannot be seen, so it waits for cleanup_blind_age")
+        raise InUse("whether it is open elsewhere cannot be seen, so it waits for cleanup_blind_age")
 
 
 def record_of(step: Step) -> Record:

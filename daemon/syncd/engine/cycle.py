@@ -319,12 +319,17 @@ class Cycle:
     def _run_staged(self, verdict: Verdict) -> None:
         ends: Ends[Step] = self._ends_of(lambda _, step: self._run_claimed(step))
         out = Departures(self._context, self._site, self._pool, ends, self._turn, self._breaker)
-        with closing(out):
+        others: list[Step] = []
+        with closing(out):  # first, so that none is claimed while large ones are waited for
             for step in verdict.allowed:
                 if self._stopped() or self._breaker.tripped:
                     break
                 if not out.offer(step):
-                    self._errands.hand_out(partial(self._run_one, step))
+                    others.append(step)
+        for step in others:
+            if self._stopped() or self._breaker.tripped:
+                break
+            self._errands.hand_out(partial(self._run_one, step))
         self._errands.wait()
 
     def _run_one(self, step: Step) -> bool:

@@ -21,11 +21,11 @@ class Inflight:
         """So many are through, whatever became of them."""
         with self._changed:
             self._count -= count
-            if self._count == 0:
+            if self._count <= 0:
                 self._changed.notify_all()
 
     def wait(self) -> None:
         """Until all are through. A stop ends the tasks themselves, so it needs no time-out of its own."""
         with self._changed:
-            while self._count:
+            while self._count > 0:
                 self._changed.wait(0.5)

@@ -16,7 +16,7 @@ from syncd.engine.outcome import Outcome
 from syncd.engine.pool import Pool
 from syncd.engine.step import Step
 from syncd.engine.work import Worksite
-from syncd.errors import ItemError, RemoteError, Stale, SyncdError
+from syncd.errors import InUse, ItemError, RemoteError, Stale, SyncdError
 
 LARGEST = 256 * 1024
 """Up to so many bytes a content is held whole in memory."""
@@ -77,6 +77,9 @@ class Group(Generic[Seen]):
         """What that gives; None where it gave nothing, and the path comes to another end."""
         try:
             return act()
+        except InUse as waits:
+            del self._open[step.path]
+            self._ends.settled([self._site.stale(step, str(waits))])
         except Stale:
             self.goes_otherwise(step.path)
         except (ItemError, RemoteError) as error:

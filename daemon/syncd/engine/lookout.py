@@ -36,9 +36,13 @@ class Lookout:
     def seen(self) -> ObjectFacts | None:
         """What lies there. Stale where that may be another one by now; RemoteError."""
         facts = self.answer.take()
-        if self.context.clock.monotonic() - self.asked_at > FRESH_S:
+        if self.old(FRESH_S):
             raise Stale(self.step.path)
         return facts
+
+    def old(self, seconds: float) -> bool:
+        """Whether it was asked for longer ago than that."""
+        return self.context.clock.monotonic() - self.asked_at > seconds
 
     def absent(self) -> Step:
         """The step, as nothing lies there: what a store that holds no precondition is asked before a write."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.core.classify import cleanable
-from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState
+from syncd.core.model import ListedObject, LocalStat, LocalState, Record
 from syncd.core.paths import RelPath
 from syncd.engine.context import Context
+from syncd.engine.in_step import InStep, is_there
 from syncd.engine.lane import LARGEST, Ends, Group, Lane
 from syncd.engine.pool import Pool
-from syncd.engine.rereads import InStep
 from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
 
@@ -26,18 +26,17 @@ class Looks:
         self.hurry, self.flush, self.close = self._lane.hurry, self._lane.flush, self._lane.flush
 
     def offer(self, path: RelPath, stat: LocalStat | None, listed: ListedObject | None, record: Record) -> bool:
-        """Take a small file that is on S3 as recorded and due to go; False where nobody can tell what a look costs."""
+        """Take a small file that is on S3 as recorded and due to go: it costs hardly more than a look. False else."""
         if listed is None or not self._fits(record, stat, listed):
             return False
         return self._lane.take(path, InStep(record, stat, listed))
 
     def _fits(self, record: Record, stat: LocalStat | None, listed: ListedObject) -> bool:
-        there = record.remote is RemoteState.PRESENT and listed.etag == record.etag
         if record.local is LocalState.CLEANING:
             due = stat is None
         else:
             due = record.local is LocalState.PRESENT and record.stat == stat and cleanable(record)
-        return there and due and record.size <= LARGEST and self._site.cleans(record)
+        return due and is_there(record, listed) and record.size <= LARGEST and self._site.cleans(record)
 
     def _work(self, items: Sequence[tuple[RelPath, InStep]], group: Group[InStep]) -> None:
         with self._context.tree.hold(), self._turn:

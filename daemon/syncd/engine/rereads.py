@@ -7,11 +7,11 @@ thread. Whatever then is not what the row says goes the long way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from syncd.core.classify import Sides, cleanable
-from syncd.core.model import ListedObject, LocalStat, LocalState, Record, RemoteState, racy
+from syncd.core.model import ListedObject, LocalStat, LocalState, Record, racy
 from syncd.core.paths import RelPath
 from syncd.core.rules import REFRESH
 from syncd.engine import content
@@ -19,6 +19,7 @@ from syncd.engine.breaker import Breaker
 from syncd.engine.commit import put
 from syncd.engine.context import Context
 from syncd.engine.done import Done
+from syncd.engine.in_step import InStep, is_there
 from syncd.engine.lane import LARGEST, Ends, Group, Lane
 from syncd.engine.pool import Pool
 from syncd.engine.step import Step
@@ -26,20 +27,6 @@ from syncd.engine.turn import Turn
 from syncd.engine.work import Worksite
 from syncd.errors import Stale
 from syncd.ports import SmallFiles
-
-
-@dataclass(frozen=True, slots=True)
-class InStep:
-    """A path whose three sides agree, as far as their looks tell. `stat` None: its file is staged."""
-
-    record: Record
-    stat: LocalStat | None
-    listed: ListedObject
-
-    @property
-    def size(self) -> int:
-        """Of the content, in bytes."""
-        return self.record.size
 
 
 class Rereads:
@@ -63,9 +50,8 @@ class Rereads:
 
     def _fits(self, record: Record, stat: LocalStat, listed: ListedObject) -> bool:
         here = record.local is LocalState.PRESENT and record.digest is not None and record.stat == stat
-        there = record.remote is RemoteState.PRESENT and listed.etag == record.etag
         stays = not (self._site.cleans(record) and cleanable(record))
-        return here and there and stays and stat.size <= LARGEST and racy(stat, record.looked_ns)
+        return here and stays and is_there(record, listed) and stat.size <= LARGEST and racy(stat, record.looked_ns)
 
     def _work(self, items: Sequence[tuple[RelPath, InStep]], group: Group[InStep]) -> None:
         with self._context.tree.small_files() as files, self._turn:

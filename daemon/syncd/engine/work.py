@@ -22,7 +22,7 @@ from syncd.engine.observe import decide_step, listed_by_facts, sides_of
 from syncd.engine.outcome import Outcome, Result
 from syncd.engine.pool import Pool
 from syncd.engine.step import Step
-from syncd.errors import ItemError, PairHalted, RemoteError, RemoteKind, Stale, SyncdError
+from syncd.errors import InUse, ItemError, PairHalted, RemoteError, RemoteKind, Stale, SyncdError
 from syncd.ports import Commit
 
 LOOKS = 3
@@ -71,9 +71,9 @@ class Worksite:
             try:
                 done = execute(self._context, step)
             except Stale as stale:
-                retried = self._again(step, looks)
+                retried = None if isinstance(stale, InUse) else self._again(step, looks)
                 if retried is None:
-                    return report(self._stale(step, str(stale), contended=looks >= LOOKS))
+                    return report(self.stale(step, str(stale), contended=looks >= LOOKS))
                 step, looks = retried, looks + 1
                 continue
             except (ItemError, RemoteError) as error:
@@ -115,7 +115,7 @@ class Worksite:
 
         For steps that have nothing to do after that.
         """
-        report([self._at_once(step, done) for step, done in executed if done.commit is None])
+        through = [(step, done) for step, done in executed if done.commit is None]
         executed = [(step, done) for step, done in executed if done.commit is not None]
 
         def durable(future: Future[Sequence[object]]) -> None:
@@ -129,7 +129,10 @@ class Worksite:
                     self._settle_alone(step, done, report)
 
         changes = [done.commit for _, done in executed if done.commit is not None]
-        self._context.records.commit_all(changes).add_done_callback(durable)
+        if changes:
+            self._context.records.commit_all(changes).add_done_callback(durable)
+        if through:  # last: where the database is lost nothing is told, and all of them are dropped
+            report([self._at_once(step, done) for step, done in through])
 
     def _settle_alone(self, step: Step, done: Done, report: Callable[[Sequence[Outcome]], None]) -> None:
         """On the database's own thread, whose callbacks raise to nobody."""
@@ -171,7 +174,8 @@ class Worksite:
                 bytes=outcome.bytes_up + outcome.bytes_down,
             )
 
-    def _stale(self, step: Step, reason: str, *, contended: bool) -> Outcome:
+    def stale(self, step: Step, reason: str, *, contended: bool = False) -> Outcome:
+        """A lost race: the next pass looks again."""
         state = "contended" if contended else "writing"
         self._backlog.note(step.path, step.size, self._context.clock.now(), state, reason)
         return Outcome(step=step, result=Result.STALE, reason=reason)

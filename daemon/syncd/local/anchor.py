@@ -69,7 +69,10 @@ class Anchor:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Let all ways in of this thread start at the root as it is now: for many in a row, within a second or so."""
+        """Let all ways in of this thread start at the root as it is now: for many in a row that wait for nothing.
+
+        Meanwhile it cannot be unmounted. What is begun within ends within.
+        """
         with self.root() as root:
             before = getattr(self._held, "root", None)
             self._held.root = root

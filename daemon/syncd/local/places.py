@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 
 from syncd import checkpoint
@@ -17,7 +18,7 @@ from syncd.local.renameat2 import Renames
 from syncd.local.spot import Spot, let_go
 from syncd.local.translate import translated
 from syncd.local.unlink import unlink
-from syncd.ports import OwnTemporary, Unplaced
+from syncd.ports import Lasting, OwnTemporary, Written
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_MORE_OPEN = {errno.EMFILE, errno.ENFILE}
@@ -39,60 +40,72 @@ class SmallPlaces:
         self._tmp = tmp  # a descriptor of `.syncd/tmp` that it does not own
         self._name = secrets.token_hex(12)
         self._number = 0
-        self._open: dict[str, int] = {}  # descriptors of what is not placed yet, by temporary name
-        self._lasting: set[str] = set()
+        self._open: dict[str, int] = {}  # descriptors of what is not lasting yet, by temporary name
+        self._lasting: set[str] = set()  # and the names of what is, without a place
 
     def __enter__(self) -> SmallPlaces:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for name in tuple(self._open):
+        for name in (*self._open, *self._lasting):
             self._gone(name)
         self._held.close()
 
-    def write(self, path: RelPath, content: bytes, *, mtime_ns: int) -> Unplaced:
-        """A dated file of ours that is to lie at that path. Stale where it cannot; ItemError where the disk fails."""
+    def prepare(self, path: RelPath) -> bool:
+        """Make the folders of a path; True. Stale where a file cannot be there now; ItemError where the disk fails."""
+        with translated(path), _few_descriptors(path):
+            self._folder(path.rpartition("/")[0])
+        return True
+
+    def write(self, path: RelPath, content: bytes, *, mtime_ns: int) -> Written:
+        """A dated file of ours for that path. Stale where it cannot be made now; ItemError where the disk fails."""
+        self._number += 1
+        name = f"{self._name}{self._number:08x}"
         with translated(path):
-            self._folder(path.rpartition("/")[0])  # the way there is known to be open before a byte is written
-            self._number += 1
-            name = f"{self._name}{self._number:08x}"
-            fd = self._created(path, name)
+            with _few_descriptors(path), checkpoint.LOCAL_CREATE:
+                fd = self._open[name] = os.open(name, _NEW, 0o644, dir_fd=self._tmp)
             try:
                 left = memoryview(content)
                 while left:
                     left = left[os.write(fd, left) :]
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
-                seen = os.fstat(fd)
             except BaseException as error:
-                self._gone(name)
+                self._gone(name)  # at once: a full disk has use for the room
                 if isinstance(error, OverflowError):  # a time that no file can have
                     raise Stale(path) from error
                 raise
-        return Unplaced(path, name, seen.st_ino, seen.st_mtime_ns)
+        return Written(path, name)
 
-    def sync(self, written: Unplaced) -> Unplaced:
-        """Make what is in it last. ItemError where the disk fails, once and for all: it is never placed then."""
-        with translated(written.path), checkpoint.LOCAL_SYNC_FILE:
-            os.fsync(self._open[written.name])
-        self._lasting.add(written.name)
-        return written
+    def sync(self, written: Written) -> Lasting:
+        """Make what is in it last, and be done with writing. ItemError where the disk fails: it is gone then."""
+        path, name = written
+        with translated(path):
+            try:
+                with checkpoint.LOCAL_SYNC_FILE:
+                    os.fsync(self._open[name])
+                seen = os.fstat(self._open[name])
+            except BaseException:
+                self._gone(name)  # a second fsync would succeed, and say nothing
+                raise
+        let_go(self._open.pop(name))
+        self._lasting.add(name)
+        return Lasting(path, name, seen.st_ino, seen.st_mtime_ns)
 
-    def place(self, written: Unplaced) -> LocalStat:
-        """Give what lasts its name, where nothing is; its stat. Stale where something is; ItemError."""
-        assert written.name in self._lasting, "it is not lasting yet"
-        folder, _, name = written.path.rpartition("/")
-        with translated(written.path):
+    def place(self, lasting: Lasting) -> LocalStat:
+        """Give it its name, where nothing is; its stat. Stale where something is; ItemError."""
+        folder, _, name = lasting.path.rpartition("/")
+        with translated(lasting.path):
             target = Spot(self._folder(folder), name)
             try:
-                self._renames.give(Spot(self._tmp, written.name), target)
+                self._renames.give(Spot(self._tmp, lasting.name), target)
             except OSError as error:
                 if isinstance(error, FileExistsError) and _is_full(target):
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from error
-                raise Stale(written.path) from error  # whatever else stands in the way, the long way tells
-            let_go(self._open.pop(written.name))
+                raise Stale(lasting.path) from error  # whatever else stands in the way, the long way tells
+            self._lasting.discard(lasting.name)
             seen = target.look()
-        if seen is None or (seen.inode, seen.mtime_ns) != (written.inode, written.mtime_ns):
-            raise Stale(written.path)
+        if seen is None or (seen.inode, seen.mtime_ns) != (lasting.inode, lasting.mtime_ns):
+            raise Stale(lasting.path)
         return seen
 
     def vacant(self, path: RelPath) -> bool:
@@ -118,20 +131,24 @@ class SmallPlaces:
             held = self._folders[path] = self._held.enter_context(self._anchor.folder(path, create=create))
         return held
 
-    def _created(self, path: RelPath, name: str) -> int:
-        try:
-            with checkpoint.LOCAL_CREATE:
-                fd = self._open[name] = os.open(name, _NEW, 0o644, dir_fd=self._tmp)
-        except OSError as error:
-            if error.errno in _NO_MORE_OPEN:  # the long way has one at a time
-                raise Stale(path) from error
-            raise
-        return fd
-
     def _gone(self, name: str) -> None:
-        let_go(self._open.pop(name))
+        self._lasting.discard(name)
+        fd = self._open.pop(name, None)
+        if fd is not None:
+            let_go(fd)
         with suppress(OSError):  # what stays is swept at the next start
             unlink(Spot(self._tmp, name), OwnTemporary(name))
+
+
+@contextmanager
+def _few_descriptors(path: RelPath) -> Iterator[None]:
+    """Where no more files may be open the long way is gone, which has few open at a time."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_MORE_OPEN:
+            raise Stale(path) from error
+        raise
 
 
 def _is_full(spot: Spot) -> bool:

@@ -215,6 +215,12 @@ class Root:
         with self._ours(cleaning.FOLDER) as folder, self._target(path) as target:
             return self._moves.take_out(target, Spot(folder, cleaning.staged_name(path)), expect, durable=durable)
 
+    def settle_staged(self, path: RelPath) -> None:
+        """Make it last that files of that one's folder are staged. Stale where the folder is gone."""
+        with self._ours(cleaning.FOLDER) as folder, self._target(path) as target:
+            target.spot.sync()
+            Spot(folder, "").sync()
+
     def staged(self, path: RelPath) -> LocalStat | None:
         """The stat of the staged file of that path; None where there is none."""
         try:
@@ -230,7 +236,7 @@ class Root:
 
     def open_staged(self, path: RelPath) -> AbstractContextManager[Handle]:
         """Open the staged file of that path for reading. Stale where there is none."""
-        return self._handle(_staged_path(path))
+        return self._handle(cleaning.staged_path(path))
 
     def unstage(self, path: RelPath) -> LocalStat:
         """Bring a staged file back, NOREPLACE. Stale where the path is taken (it then stays staged)."""
@@ -246,8 +252,9 @@ class Root:
 
     def sweep_staged(self, keep: Callable[[], Iterable[RelPath]]) -> int:
         """Move staged files of none of these paths to trash: their record was lost. Returns how many."""
-        names = {name for name, _ in self._listed(cleaning.FOLDER)}
-        orphans = names and names - {cleaning.staged_name(path) for path in keep()}
+        names = [name for name, _ in self._listed(cleaning.FOLDER)]
+        kept = {cleaning.staged_name(path) for path in keep()} if names else set()
+        orphans = [name for name in names if name not in kept]
         for name in orphans:
             with translated(name), self._ours(cleaning.FOLDER) as folder, self._ours(trash.FOLDER) as bin_:
                 self._moves.keep(Spot(folder, name), Spot(bin_, trash.trash_name(RelPath(name), self._now())))
@@ -255,15 +262,15 @@ class Root:
 
     def staged_open_elsewhere(self, path: RelPath, *, max_age_s: float = 0.0) -> Openness:
         """Whether anyone has the staged file open at all. Stale where there is none."""
-        return self._openness(_staged_path(path), for_writing=False, max_age_s=max_age_s)
+        return self._openness(cleaning.staged_path(path), for_writing=False, max_age_s=max_age_s)
 
     def open_trashed(self, name: str) -> AbstractContextManager[Handle]:
         """Open a trashed file for reading. Stale where there is none."""
-        return self._handle(_trashed_path(name))
+        return self._handle(trash.trashed_path(name))
 
     def trashed_open_elsewhere(self, name: str, *, for_writing: bool = True) -> Openness:
         """Whether anyone still has a trashed file open, for writing or at all. Stale where there is none."""
-        return self._openness(_trashed_path(name), for_writing=for_writing, max_age_s=_BLIND_AGE_S)
+        return self._openness(trash.trashed_path(name), for_writing=for_writing, max_age_s=_BLIND_AGE_S)
 
     def remove(self, allowed: Removal) -> None:
         """The one removal. A Proof's staged file must still be exactly that one (Stale); the others may be gone."""
@@ -384,14 +391,6 @@ class Root:
                 return list(trash.listed(folder))
         finally:
             os.close(folder)
-
-
-def _staged_path(path: RelPath) -> str:
-    return f"{OURS}/{cleaning.FOLDER}/{cleaning.staged_name(path)}"
-
-
-def _trashed_path(name: str) -> str:
-    return f"{OURS}/{trash.FOLDER}/{trash.own_name(name)}"
 
 
 def _refuse_ours(path: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from syncd.core.model import LocalStat
-from syncd.core.paths import MAX_COMPONENT, base_name
+from syncd.core.paths import MAX_COMPONENT, OURS, base_name
 from syncd.errors import ItemError
 from syncd.local.spot import Spot
 
@@ -28,6 +28,11 @@ def own_name(name: str) -> str:
     if not name or name in {".", ".."} or "/" in name or "\0" in name:
         raise ItemError(name, f"{name!r} is no name in a folder of ours", hint="use a name as `trash list` shows it")
     return name
+
+
+def trashed_path(name: str) -> str:
+    """Where that is below the root. ItemError where it is no name of ours."""
+    return f"{OURS}/{FOLDER}/{own_name(name)}"
 
 
 def listed(folder: int) -> Iterator[tuple[str, LocalStat]]:

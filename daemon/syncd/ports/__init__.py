@@ -50,6 +50,7 @@ from syncd.ports.tree import (
     ExpiredTrash,
     Hashes,
     Inode,
+    Lasting,
     LocalExpect,
     LocalTree,
     Marker,
@@ -65,8 +66,8 @@ from syncd.ports.tree import (
     SmallPlaces,
     Temporary,
     Unchanged,
-    Unplaced,
     Usage,
+    Written,
 )
 from syncd.ports.uploads import (
     LeftUpload,
@@ -93,6 +94,7 @@ __all__ = [
     "Hashes",
     "HistoryRow",
     "Inode",
+    "Lasting",
     "LeftUpload",
     "ListPage",
     "ListedPart",
@@ -131,7 +133,7 @@ __all__ = [
     "TrashRow",
     "Unchanged",
     "Unchecked",
-    "Unplaced",
     "UploadSource",
     "Usage",
+    "Written",
 ]

@@ -183,10 +183,17 @@ class SmallFiles(Protocol):
         ...
 
 
-class Unplaced(NamedTuple):
-    """A whole new file that has no place yet. Made by `SmallPlaces.write` alone."""
+class Written(NamedTuple):
+    """A whole new file, and where it is to lie. Made by `SmallPlaces.write` alone."""
 
-    path: RelPath  # where it is to lie
+    path: RelPath
+    name: str
+
+
+class Lasting(NamedTuple):
+    """The same once a loss of power leaves its content. Made by `SmallPlaces.sync` alone."""
+
+    path: RelPath
     name: str
     inode: int
     mtime_ns: int
@@ -202,15 +209,19 @@ class SmallPlaces(Protocol):
         """Whether a file can be put there: nothing stands in its place, or in that of a folder of it."""
         ...
 
-    def write(self, path: RelPath, content: bytes, *, mtime_ns: int) -> Unplaced:
-        """A file for that path, whose folders are made. Stale where it cannot be there; ItemError: the disk fails."""
+    def prepare(self, path: RelPath) -> bool:
+        """Make the folders of a path; True. Stale where a file cannot be there now; ItemError where the disk fails."""
         ...
 
-    def sync(self, written: Unplaced) -> Unplaced:
-        """Make its content last. ItemError where the disk fails."""
+    def write(self, path: RelPath, content: bytes, *, mtime_ns: int) -> Written:
+        """A file for that path. Stale where it cannot be made now; ItemError where the disk fails."""
         ...
 
-    def place(self, written: Unplaced) -> LocalStat:
+    def sync(self, written: Written) -> Lasting:
+        """Make its content last. ItemError where the disk fails: it is gone then."""
+        ...
+
+    def place(self, lasting: Lasting) -> LocalStat:
         """Give it its place, where nothing is; its stat. Stale where something is. Its name lasts after `settle`."""
         ...
 
@@ -226,7 +237,10 @@ class LocalTree(Protocol):
     """
 
     def hold(self) -> AbstractContextManager[None]:
-        """Look at the root once for all calls of this thread within: many short ones in a row, for a short while."""
+        """Look at the root once for all calls of this thread within: many short ones in a row, for a short while.
+
+        Nothing that is opened within may be used after it. Meanwhile the root cannot be unmounted.
+        """
         ...
 
     def scan(self, under: RelPath | None = None) -> Iterator[ScanEntry | ScanProblem]:
@@ -295,6 +309,10 @@ class LocalTree(Protocol):
 
         `durable` False: no fsync; after a power cut it may be back at its path.
         """
+        ...
+
+    def settle_staged(self, path: RelPath) -> None:
+        """Make it last that files of that one's folder are staged. Stale where the folder is gone."""
         ...
 
     def staged(self, path: RelPath) -> LocalStat | None: ...

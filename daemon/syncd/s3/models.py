@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 ASKED = ("s3", "signin", "sso", "sso-oidc", "sts")
 """The services that are sent requests to: ours, and those that hand out credentials."""
 
-ENDPOINTS = frozenset({"s3", "signin", "sso", "portal.sso", "oidc", "sts"})
-"""The same as the table of legacy endpoints calls them."""
+ENDPOINTS = frozenset({"s3", "sso", "portal.sso", "oidc", "sts"})
+"""The same as the table of legacy endpoints calls them, where it has them."""
 
 
 def read_only_asked(session: botocore.session.Session) -> None:

@@ -20,6 +20,7 @@ from support.trash_host import TrashHost, trash_host
 from syncd.core.model import ETag, LocalStat, Mode, Origin
 from syncd.core.paths import RelPath
 from syncd.engine import lane
+from syncd.engine.arrivals import BRISK_S
 from syncd.engine.cycle import Cycle
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
@@ -27,7 +28,7 @@ from syncd.errors import ItemError, RemoteError, RemoteKind, Stale
 from syncd.lifecycle.stop import Stop
 from syncd.local.places import SmallPlaces
 from syncd.local.root import Root
-from syncd.ports import Awaited, ObjectBody, Unplaced
+from syncd.ports import Awaited, Lasting, ObjectBody, Written
 
 LOST = RemoteError(RemoteKind.UNAVAILABLE, "the answer is lost")
 BODY = b"one line of a log\n"
@@ -133,7 +134,7 @@ def test_bytes_that_arrive_spoilt_are_never_put_in_place(host: TrashHost) -> Non
     seen: list[bytes] = []
     write = SmallPlaces.write
 
-    def writing(self: SmallPlaces, path: RelPath, content: bytes, *, mtime_ns: int) -> Unplaced:
+    def writing(self: SmallPlaces, path: RelPath, content: bytes, *, mtime_ns: int) -> Written:
         seen.append(content)
         return write(self, path, content, mtime_ns=mtime_ns)
 
@@ -247,9 +248,9 @@ def test_a_place_is_taken_between_the_look_and_the_rename(host: TrashHost, monke
     host.bucket.plant("p/a", b"theirs")
     place = SmallPlaces.place
 
-    def late(self: SmallPlaces, written: Unplaced) -> LocalStat:
+    def late(self: SmallPlaces, lasting: Lasting) -> LocalStat:
         host.write("a", b"ours")
-        return place(self, written)
+        return place(self, lasting)
 
     monkeypatch.setattr(SmallPlaces, "place", late)
     look(host)
@@ -325,3 +326,62 @@ def test_where_no_more_files_may_be_open_the_long_way_has_one_at_a_time(tmp_path
         for each in written:
             places.place(places.sync(each))
     assert sorted(os.listdir(tmp_path)) == sorted([".syncd", *(each.path for each in written)])
+
+
+def test_no_descriptor_outlives_the_fsync(tmp_path: Path) -> None:
+    """Else whoever asks takes the file for one that is being written, and its close is news under its name."""
+    root = Root.at(tmp_path)
+    with root.small_places() as places:
+        places.prepare(RelPath("a"))
+        before = len(os.listdir("/proc/self/fd"))
+        lasting = places.sync(places.write(RelPath("a"), BODY, mtime_ns=10**18))
+        assert len(os.listdir("/proc/self/fd")) == before
+        places.place(lasting)
+
+
+def test_a_disk_that_failed_once_is_not_believed_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Root.at(tmp_path)
+    with root.small_places() as places:
+        written = places.write(RelPath("a"), BODY, mtime_ns=10**18)
+        monkeypatch.setattr(os, "fsync", failing_disk)
+        with pytest.raises(ItemError):
+            places.sync(written)
+        assert os.listdir(tmp_path / ".syncd" / "tmp") == []
+
+
+def failing_disk(fd: int) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_what_takes_no_more_files_gives_its_room_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    root = Root.at(tmp_path)
+    with root.small_places() as places:
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(ItemError):
+            places.write(RelPath("a"), BODY, mtime_ns=10**18)
+        assert os.listdir(tmp_path / ".syncd" / "tmp") == []
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_nobody_waits_in_the_turn_for_a_slow_disk(host: TrashHost, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
+    for number in range(40):
+        host.bucket.plant(f"p/{number:02}", BODY)
+    write, in_turn = SmallPlaces.write, list[bool]()
+    pool = Pool(1)
+    cycle = Cycle(host.context, pool, host.backlog, once=lambda *_: True)
+
+    def writing(self: SmallPlaces, path: RelPath, content: bytes, *, mtime_ns: int) -> Written:
+        in_turn.append(cycle._turn._lock.locked())
+        host.clock.seconds += 2 * BRISK_S if slow else 0.0
+        return write(self, path, content, mtime_ns=mtime_ns)
+
+    monkeypatch.setattr(SmallPlaces, "write", writing)
+    try:
+        cycle.run()
+    finally:
+        pool.close()
+    assert len(files(host)) == 40
+    assert in_turn == [True, *([not slow] * 39)]

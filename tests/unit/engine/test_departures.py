@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from support.fake_store import FakeObjects
 from support.trash_host import TrashHost, trash_host
-from syncd.core.model import LocalStat, LocalState, Mode, ProofKind
+from syncd.core.model import LocalStat, LocalState, Mode, ObjectFacts, ProofKind
 from syncd.core.paths import RelPath
 from syncd.engine.cycle import Cycle
 from syncd.engine.lane import LARGEST
 from syncd.engine.lookout import FRESH_S
 from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
-from syncd.errors import ItemError
+from syncd.errors import FatalError, ItemError, Stale
 from syncd.lifecycle.stop import Stop
 from syncd.local.cleaning import staged_name
 from syncd.local.root import Root
-from syncd.ports import Commit
+from syncd.ports import Awaited, Commit
 
 NAMES = [f"{number % 3}/{number:02}" for number in range(20)]
 ONE = RelPath("1/07")
@@ -126,9 +129,13 @@ def test_a_staged_file_that_somebody_has_open_stays(host: TrashHost) -> None:
     whole(host)
 
 
+@pytest.mark.parametrize("proof", [ProofKind.CHECKSUM, ProofKind.ETAG])
 @pytest.mark.parametrize("half", [1, 2])
-def test_an_object_that_became_another_keeps_its_file(host: TrashHost, half: int) -> None:
+def test_an_object_that_became_another_keeps_its_file(host: TrashHost, half: int, proof: ProofKind) -> None:
     """At the first look of the group: after the listing, before its own look."""
+    record = host.context.records.get(ONE)
+    assert record is not None
+    host.context.records.commit(Commit(path=ONE, expect_seq=record.seq, put=replace(record, proof=proof))).result(10)
     if half == 2:
         run(host)
     host.bucket.intervene("head", lambda: host.bucket.plant(f"p/{ONE}", b"another's"))
@@ -155,16 +162,131 @@ def test_a_look_that_grew_old_is_taken_again(host: TrashHost, alone: list[str], 
     whole(host)
 
 
-def test_a_row_that_changed_meanwhile_keeps_its_file_here(host: TrashHost) -> None:
+@pytest.mark.parametrize("half", [1, 2])
+def test_a_row_that_changed_meanwhile_keeps_its_file(host: TrashHost, half: int) -> None:
+    """As where the audit takes a proof back while others are cleaned."""
+    if half == 2:
+        run(host)
+
     def changed() -> None:
         record = host.context.records.get(ONE)
         assert record is not None
-        host.context.records.commit(Commit(path=ONE, expect_seq=record.seq, put=replace(record, kept=True))).result(10)
+        refuted = replace(record, proof=ProofKind.UNPROVEN)
+        host.context.records.commit(Commit(path=ONE, expect_seq=record.seq, put=refuted)).result(10)
 
     host.bucket.intervene("head", changed)
     run(host)
-    assert (here(host), staged(host)) == ([ONE], but(ONE))
-    assert states(host)[ONE] is LocalState.PRESENT
+    assert (here(host), staged(host)) == (([ONE], but(ONE)) if half == 1 else ([], [ONE]))
+
+
+def test_what_somebody_has_open_costs_one_look_a_pass(host: TrashHost, alone: list[str]) -> None:
+    with (host.root / ONE).open("rb"):
+        run(host)
+        assert host.bucket.requests["head"] == len(NAMES)
+        host.bucket.requests.clear()
+        report = run(host)
+        assert host.bucket.requests["head"] == len(NAMES)
+        assert [outcome.reason for outcome in report.unfinished if outcome.step.path == ONE] == ["open elsewhere"]
+    assert alone == []
+
+
+class Waiting(FakeObjects):
+    """A store by a plane that asks and waits in one."""
+
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        return Awaited(partial(self.head, key))
+
+
+class Prompt(FakeObjects):
+    """A store whose answers are there at once."""
+
+    def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+        answer = self.head(key)
+        return Awaited(lambda: answer, lambda: True, under_way=True)
+
+
+@pytest.mark.parametrize("store", [Waiting, Prompt])
+def test_whoever_answers_is_asked_once_for_each(tmp_path: Path, alone: list[str], store: type[FakeObjects]) -> None:
+    with trash_host(tmp_path, mode=Mode.UPLOAD, cleanup=True, bucket=store()) as host:
+        for name in NAMES:
+            host.write(name, name.encode())
+        run(host)
+        host.bucket.requests.clear()
+        for _ in range(2):
+            run(host)
+        assert (here(host), staged(host)) == ([], [])
+        assert host.bucket.requests["head"] == 2 * len(NAMES)
+        assert alone == ([] if store is Prompt else [*sorted(NAMES), *sorted(NAMES)])
+
+
+def test_requests_that_are_slow_to_leave_let_no_look_grow_old(tmp_path: Path) -> None:
+    class Slowed(FakeObjects):
+        def start_head(self, key: str) -> Awaited[ObjectFacts | None]:
+            host.clock.seconds += FRESH_S / 3
+            return super().start_head(key)
+
+    with trash_host(tmp_path, mode=Mode.UPLOAD, cleanup=True, bucket=Slowed()) as host:
+        for name in NAMES:
+            host.write(name, name.encode())
+        run(host)
+        host.bucket.requests.clear()
+        run(host)
+        assert (here(host), staged(host)) == ([], sorted(NAMES))
+        assert host.bucket.requests["head"] == len(NAMES)
+
+
+def test_what_was_meant_and_waited_long_is_looked_at_again(host: TrashHost, alone: list[str]) -> None:
+    """Its group's slowest answer came late: somebody may have it open by now."""
+    waits = iter([0.0] * 6 + [FRESH_S * 2])
+
+    def slow() -> None:
+        host.clock.seconds += next(waits, 0.0)
+        host.bucket.intervene("head", slow)
+
+    host.bucket.intervene("head", slow)
+    run(host)
+    assert len(alone) == 4
+    assert (here(host), staged(host)) == ([], sorted(NAMES))
+
+
+def test_their_looks_go_together(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_themselves: list[object] = []
+    monkeypatch.setattr(Cycle, "_look", lambda self, path, *_: by_themselves.append(path))
+    for _ in range(2):
+        run(host)
+    assert by_themselves == []
+    assert (here(host), staged(host)) == ([], [])
+
+
+@pytest.mark.parametrize("when", ["head", "settle"])
+@pytest.mark.parametrize("half", [1, 2])
+def test_a_database_that_fails_ends_the_pass(
+    host: TrashHost, monkeypatch: pytest.MonkeyPatch, half: int, when: str
+) -> None:
+    """It is told, nobody waits for ever, and what was going is where its row has it."""
+    if half == 2:
+        run(host)
+    closing = host.database.close
+    if when == "head":
+        host.bucket.intervene("head", lambda: host.bucket.intervene("head", closing))
+    else:
+        monkeypatch.setattr(Root, "settle_staged", lambda *_: closing())
+        if half == 2:
+            monkeypatch.setattr(Root, "remove", lambda *_: closing())
+    ended: list[BaseException] = []
+
+    def pass_() -> None:
+        try:
+            run(host)
+        except FatalError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=pass_, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive(), "it waits for ever"
+    assert len(ended) == 1
+    assert all(host.context.claims.take(RelPath(name)) for name in NAMES)
 
 
 def test_what_has_to_be_read_back_is(host: TrashHost, alone: list[str]) -> None:
@@ -213,21 +335,31 @@ def test_large_files_go_alone(host: TrashHost, alone: list[str]) -> None:
     assert not (host.root / "large").exists()
 
 
-def test_the_names_of_a_folder_are_made_to_last_once(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each group's: with the last file of the folder, so that all before it last too."""
-    calls: list[tuple[str, bool]] = []
-    stage = Root.stage
+@pytest.mark.parametrize("last", [False, True])
+def test_the_names_of_a_folder_are_made_to_last_once_for_a_group(
+    host: TrashHost, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    """Also where its last file is not staged after all."""
+    calls: list[str] = []
+    stage, settle = Root.stage, Root.settle_staged
 
-    def noting(self: Root, path: RelPath, *, expect: LocalStat, durable: bool = True) -> LocalStat:
-        calls.append((path, durable))
+    def staging(self: Root, path: RelPath, *, expect: LocalStat, durable: bool = True) -> LocalStat:
+        if not last and path.endswith("9"):
+            raise Stale(path)
+        calls.append(path)
         return stage(self, path, expect=expect, durable=durable)
 
-    monkeypatch.setattr(Root, "stage", noting)
+    def settling(self: Root, path: RelPath) -> None:
+        calls.append(path[0])
+        settle(self, path)
+
+    monkeypatch.setattr(Root, "stage", staging)
+    monkeypatch.setattr(Root, "settle_staged", settling)
     run(host)
-    assert sorted(path for path, _ in calls) == sorted(NAMES)
-    last = {path.partition("/")[0]: durable for path, durable in calls}
-    assert last == {"0": True, "1": True, "2": True}
-    assert sum(durable for _, durable in calls) < len(NAMES)
+    for folder in "012":
+        of = [call for call in calls if call.startswith(folder)]
+        assert of[-1] == folder, "nothing is staged after it"
+    assert calls.count("1") < len([call for call in calls if call.startswith("1/")])
 
 
 def test_what_fails_by_itself_is_said_and_stays(host: TrashHost, monkeypatch: pytest.MonkeyPatch) -> None:

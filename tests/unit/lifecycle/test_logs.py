@@ -9,6 +9,7 @@ import logging
 import os
 import pty
 import re
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ def line_of(master: int) -> str:
     """The next line of the terminal, whole: the kernel hands it over in pieces of its own."""
     said = b""
     while not said.endswith(b"\n"):
+        assert select.select([master], [], [], 10)[0], said
         said += os.read(master, 4096)
     return said.decode()
 

@@ -12,7 +12,6 @@ from syncd import __version__
 from syncd.config.types import S3
 from syncd.errors import ConfigError, RemoteError, RemoteKind
 from syncd.s3.connect import connect, is_aws
-from syncd.s3.resolve import resolve
 
 
 def test_importing_the_room_imports_no_boto3() -> None:
@@ -102,8 +101,3 @@ def test_a_profile_gives_credentials_and_region(monkeypatch: pytest.MonkeyPatch,
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     assert connect(S3(profile="p", region="")).meta.region_name == "eu-north-1"
-
-
-@pytest.mark.parametrize(("region", "suffix"), [("cn-north-1", "amazonaws.com.cn"), ("us-gov-west-1", "amazonaws.com")])
-def test_a_bucket_of_another_partition_is_found_there(region: str, suffix: str) -> None:
-    assert resolve(connect(S3(region=region)), "bucket").url == f"https://bucket.s3.{region}.{suffix}"

@@ -22,7 +22,7 @@ def lean() -> botocore.session.Session:
 @pytest.mark.parametrize("partition", PARTITIONS)
 def test_the_services_that_are_asked_are_where_botocore_has_them(partition: str) -> None:
     whole, ours = botocore.session.Session(), lean()
-    for service in ("s3", "sts", "sso"):
+    for service in ("s3", "sts", "sso", "portal.sso", "oidc"):
         assert ours.get_available_regions(service, partition) == whole.get_available_regions(service, partition)
     assert whole.get_available_regions("ec2", partition)
     assert not ours.get_available_regions("ec2", partition)
