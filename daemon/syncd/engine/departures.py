@@ -92,10 +92,12 @@ class Departures:
 
     def _stage(self, meant: Sequence[Meant], group: Group[Step]) -> None:
         """What is meant is made durable, then done; the names of each folder are made to last once."""
-        fresh = [(look.step, intent) for look, intent in meant if not look.old(FRESH_S)]
-        for look, _ in meant:
+        fresh: list[tuple[Step, Commit]] = []
+        for look, intent in meant:
             if look.old(FRESH_S):  # behind the slowest answer: somebody may have it open by now
                 group.goes_otherwise(look.step.path)
+            else:
+                fresh.append((look.step, intent))
         if not fresh or self._over():
             return
         written = self._context.records.commit_all([intent for _, intent in fresh]).result()
