@@ -66,6 +66,5 @@ class Daemon:
 
 
 def _on_cpu_ns(pid: int) -> int:
-    """By the scheduler, over the threads that are there: finer than the clock's ticks."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    """By the kernel's clock of that process (clock_getcpuclockid makes it so): no ticks, and with ended threads."""
+    return time.clock_gettime_ns((~pid << 3) | 2)
