@@ -18,6 +18,7 @@ from syncd.engine.backlog import Backlog
 from syncd.engine.context import Context, Host
 from syncd.engine.cycle import Cycle
 from syncd.engine.expiring import Expired, TrashBook, expire
+from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
 from syncd.lifecycle.stop import Stop
 from syncd.lifecycle.transfers import TransferBoard
@@ -74,6 +75,16 @@ class TrashHost:
         report = cycle.run()
         assert not report.errors, [str(outcome.error) for outcome in report.unfinished]
         return report
+
+    def threaded_pass(self, seconds: float = 60, *, stop: Stop | None = None) -> CycleReport:
+        """One whole pass with a thread of its own, whatever fails in it. `stop`: what ends it early."""
+        self.clock.seconds += seconds
+        context = self.context if stop is None else replace(self.context, stop=stop)
+        pool = Pool(1)
+        try:
+            return Cycle(context, pool, self.backlog, once=lambda *_: True).run()
+        finally:
+            pool.close()
 
     def later(self, days: float) -> None:
         """The time goes on."""

@@ -40,15 +40,13 @@ class Clearing:
     beside it.
     """
 
-    def __init__(
-        self, folder: BatchFolder, archive: Archive, tally: Tally, *, fresh: bool = False, turn: Turn | None = None
-    ) -> None:
+    def __init__(self, folder: BatchFolder, archive: Archive, tally: Tally, *, fresh: bool, turn: Turn) -> None:
         self._folder = folder
         self._tree = folder.context.tree
         self._archive = archive
         self._tally = tally
         self._fresh = fresh
-        self._turn = turn or Turn()
+        self._turn = turn
         self._shown: Shown | None = None
         self._marks: list[tuple[RelPath, MemberState]] = []
 

@@ -17,7 +17,6 @@ from syncd.core.paths import RelPath
 from syncd.engine.cycle import Cycle
 from syncd.engine.lane import LARGEST
 from syncd.engine.lookout import FRESH_S
-from syncd.engine.pool import Pool
 from syncd.engine.report import CycleReport
 from syncd.errors import FatalError, ItemError, Stale
 from syncd.lifecycle.stop import Stop
@@ -55,13 +54,7 @@ def host(tmp_path: Path) -> Iterator[TrashHost]:
 
 
 def run(host: TrashHost, *, stop: Stop | None = None) -> CycleReport:
-    host.clock.seconds += 60.0
-    context = host.context if stop is None else replace(host.context, stop=stop)
-    pool = Pool(1)
-    try:
-        return Cycle(context, pool, host.backlog, once=lambda *_: True).run()
-    finally:
-        pool.close()
+    return host.threaded_pass(stop=stop)
 
 
 def here(host: TrashHost) -> list[str]:

@@ -75,13 +75,7 @@ def sent(host: TrashHost) -> None:
 
 
 def run(host: TrashHost, *, wait_s: float = 60.0, stop: Stop | None = None) -> CycleReport:
-    host.clock.seconds += wait_s
-    context = host.context if stop is None else replace(host.context, stop=stop)
-    pool = Pool(1)
-    try:
-        return Cycle(context, pool, host.backlog, once=lambda *_: True).run()
-    finally:
-        pool.close()
+    return host.threaded_pass(wait_s, stop=stop)
 
 
 def test_each_is_read_once_more_and_then_no_more(host: TrashHost, reads: list[str], looks: list[str]) -> None:
